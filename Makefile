@@ -1,0 +1,100 @@
+# Everything here works from a fresh clone and installs only into .venv. Packages come from wherever pip's own
+# configuration says, in the versions and with the hashes of poetry.lock. Poetry itself need not be installed.
+
+PYTHON ?= python3
+VENV   ?= .venv
+N      ?= 50000
+PYTEST_ARGS ?=
+
+POETRY_VERSION        := 2.5.1
+POETRY_EXPORT_VERSION := 1.10.1
+POETRY_MIRROR_VERSION := 0.6.5
+
+BIN    := $(VENV)/bin
+TOOLS  := $(VENV)/tools
+TOOLS_STAMP := $(TOOLS)/.installed-$(POETRY_VERSION)-$(POETRY_EXPORT_VERSION)
+PIP     = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+POETRY  = POETRY_VIRTUALENVS_CREATE=false POETRY_CACHE_DIR=$(TOOLS)/cache $(TOOLS)/bin/poetry --no-interaction
+
+# What is installed is installed again only when one of these is newer than the stamp.
+INPUTS := poetry.lock pyproject.toml
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help install demo test lint format simulate lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.dev-installed ## Install planner for development, with every extra and tool, into .venv
+
+demo: $(VENV)/.run-installed ## Show the main job on a simulated cluster: plan, apply, failure and reverse, drift and repair
+	@$(BIN)/python -m planner.cli demo
+
+test: lint ## Run every check: lint, types, architecture, and the whole test suite
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev-installed ## Run ruff, mypy and import-linter, and check the lock
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	@$(POETRY) check --lock
+
+format: $(VENV)/.dev-installed ## Format the code and repair what ruff can repair
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the engine (make simulate N=50000)
+	$(BIN)/python -m tests.simulation --seeds $(N)
+
+# Poetry asks the index for a JSON page that many mirrors do not serve. The plugin reads the same simple index as
+# pip, and keeps its address out of the lock. The address and the certificates come from pip's configuration.
+lock: $(TOOLS_STAMP) ## Lock the dependencies again (pyproject.toml to poetry.lock), without any URL
+	@$(PIP) --python $(TOOLS)/bin/python install --no-compile poetry-plugin-pypi-mirror==$(POETRY_MIRROR_VERSION)
+	@set -e; \
+	ask() { $(BIN)/python -c 'from pip._internal.commands import create_command as c; \
+	  print(c("install").parser.get_default_values().'"$$1"' or "")'; }; \
+	index=$$(ask index_url); certificates=$$(ask cert); \
+	export POETRY_PYPI_MIRROR_URL="$${POETRY_PYPI_MIRROR_URL:-$$index}"; \
+	if [ -n "$$certificates" ]; then export REQUESTS_CA_BUNDLE="$$certificates"; fi; \
+	$(POETRY) lock
+	@if grep -n '://' poetry.lock; then echo 'error: poetry.lock must not hold a URL' >&2; exit 1; fi
+	@$(POETRY) check --lock
+
+clean: ## Remove .venv and everything that was built or cached
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ----------------------------------------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: planner needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1)" >&2; \
+	  echo "       name another one, for example: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo 'Creating $(VENV)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(TOOLS_STAMP): | $(BIN)/python
+	@echo 'Installing Poetry $(POETRY_VERSION) into $(TOOLS)'
+	@$(BIN)/python -m venv --without-pip --clear $(TOOLS)
+	@$(PIP) --python $(TOOLS)/bin/python install --no-compile --only-binary :all: \
+	  poetry==$(POETRY_VERSION) poetry-plugin-export==$(POETRY_EXPORT_VERSION)
+	@touch $@
+
+# What a user needs: the package and the simulator.
+$(VENV)/.run-installed: $(TOOLS_STAMP) $(INPUTS)
+	@echo 'Installing planner and the simulator into $(VENV)'
+	@$(POETRY) export --with build --extras simulator --output $(VENV)/run.txt
+	@$(PIP) install --require-hashes -r $(VENV)/run.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What a developer needs; it holds what a user needs too.
+$(VENV)/.dev-installed: $(TOOLS_STAMP) $(INPUTS)
+	@echo 'Installing planner, its extras and the development tools into $(VENV)'
+	@$(POETRY) export --with build,dev --all-extras --output $(VENV)/dev.txt
+	@$(PIP) install --require-hashes -r $(VENV)/dev.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.run-installed

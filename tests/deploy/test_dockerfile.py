@@ -1,0 +1,79 @@
+"""The rules of the image, read from the Dockerfile: a daemon is not needed."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "Dockerfile").read_text("utf-8")
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions in order, each with its text on one line."""
+    code = "\n".join(line for line in TEXT.splitlines() if not line.startswith("#"))
+    joined = re.sub(r"\\\n\s*", "", code)
+    words = (line.split(maxsplit=1) for line in joined.splitlines() if line.strip())
+    return [(word, rest) for word, rest in words]
+
+
+ALL = instructions()
+LAST_STAGE = ALL[max(index for index, (word, _) in enumerate(ALL) if word == "FROM") :]
+
+
+def last(word: str) -> str:
+    return [rest for name, rest in LAST_STAGE if name == word][-1]
+
+
+def test_base_is_named_once_and_pinned() -> None:
+    bases = [rest for word, rest in ALL if word == "FROM"]
+    assert [base.split()[0] for base in bases] == ["${BASE}", "${BASE}"]
+    (default,) = re.findall(r"^ARG BASE=(\S+)$", TEXT, re.MULTILINE)
+    assert re.search(r":\d+\.\d+", default)
+
+
+def test_image_runs_as_nobody_in_particular() -> None:
+    """A number, so that Kubernetes can prove `runAsNonRoot` without the image's passwd."""
+    user, _, group = last("USER").partition(":")
+    assert int(user) > 0
+    assert int(group) > 0
+
+
+def test_image_is_only_what_was_built() -> None:
+    copies = [rest for word, rest in LAST_STAGE if word == "COPY"]
+    assert copies == ["--from=builder /opt/planner /opt/planner"]
+    runs = " ".join(rest for word, rest in LAST_STAGE if word == "RUN")
+    assert not re.search(r"pip|poetry|apt", runs)
+
+
+def test_image_behaves_like_the_command() -> None:
+    assert json.loads(last("ENTRYPOINT")) == ["planner"]
+    assert last("HEALTHCHECK") == "NONE"
+
+
+def test_store_is_in_the_volume() -> None:
+    (volume,) = json.loads(last("VOLUME"))
+    assert f"PLANNER_STORE=sqlite:///{volume}/" in last("ENV")
+
+
+def test_only_hash_checked_packages_are_installed() -> None:
+    runs = [rest for word, rest in ALL if word == "RUN"]
+    (locked,) = (run for run in runs if "poetry export" in run)
+    assert "--require-hashes" in locked
+
+
+@pytest.mark.parametrize("name", ["POETRY_VERSION", "POETRY_EXPORT_VERSION"])
+def test_poetry_is_the_same_as_in_the_makefile(name: str) -> None:
+    (ours,) = re.findall(rf"^ARG {name}=(\S+)$", TEXT, re.MULTILINE)
+    (theirs,) = re.findall(rf"^{name} *:= *(\S+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert ours == theirs
+
+
+def test_build_context_holds_what_is_copied_and_no_more() -> None:
+    rules = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    rules = [rule for rule in rules if rule and not rule.startswith("#")]
+    assert rules[0] == "*"
+    allowed = {rule[1:] for rule in rules if rule.startswith("!")}
+    copies = [rest.split()[:-1] for word, rest in ALL if word == "COPY" and "--from" not in rest]
+    assert allowed == {source for sources in copies for source in sources}
