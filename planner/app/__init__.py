@@ -1,0 +1,25 @@
+"""The use cases. Everything that touches the world comes in as an argument, through a port.
+
+::
+
+    planning.py     read the nodes, make a plan
+    applying.py     carry a plan out, or refuse it
+    recovering.py   finish what a dead or failed run left
+    reporting.py    what the store knows: status
+    endings.py      how a transaction's outcome becomes a result or an error
+"""
+
+from planner.app.applying import apply_plan
+from planner.app.planning import Allowances, check_finished, make_plan
+from planner.app.recovering import recover, what_to_recover
+from planner.app.reporting import status
+
+__all__ = [
+    "Allowances",
+    "apply_plan",
+    "check_finished",
+    "make_plan",
+    "recover",
+    "status",
+    "what_to_recover",
+]

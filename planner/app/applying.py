@@ -1,0 +1,186 @@
+"""Carry out a plan as one transaction, or refuse it before the first write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner import codec
+from planner.app.endings import failure_of, left_open
+from planner.app.planning import check_finished, check_identity, read
+from planner.errors import LockLost, Refused, StalePlan
+from planner.model import Action, Cell, Managed, StepState, TransactionState
+from planner.plan import guards_now
+from planner.ports import Closing, Intent
+from planner.results import Applied
+from planner.transaction import Abandoned, Transaction, runs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from planner.model import Desired, Plan, Policy, Presence, Seen
+    from planner.ports import Knowledge, Lease, Store
+    from planner.transaction import Observation, Outcome, StepRun, World
+
+
+def apply_plan(
+    plan: Plan,
+    desired: Desired,
+    store: Store,
+    lease: Lease,
+    policy: Policy,
+    world: World,
+    canary: frozenset[str] = frozenset(),
+) -> Applied:
+    """Carry out exactly this plan, under the cluster's lock.
+
+    Args:
+        plan: made from this cluster, perhaps earlier and elsewhere.
+        desired: the file as it is now: its nodes, limits and protection count.
+        store: where everything is remembered.
+        lease: the lock, held.
+        policy: patience.
+        world: the ports.
+        canary: nodes that go first, whole.
+
+    Raises:
+        Incomplete: an earlier transaction is unfinished, or this one could not be reversed.
+        StalePlan: the world, the store or the nodes are not those that the plan was made from.
+        Refused: a guard stands against it.
+        NodesUnreadable: a cell could not be checked.
+        Reversed: it failed, and everything was reversed.
+        LockLost: the lock went in the middle.
+        Interrupted: before anything was changed.
+    """
+    check_finished(store, plan.cluster)
+    knowledge = store.knowledge(plan.cluster)
+    check_identity(desired, knowledge)
+    digest = codec.digest(plan)
+    _check_belongs(plan, desired, knowledge)
+    already = store.applied(plan.cluster, digest)
+    if already is None:
+        _check_serial(plan, knowledge)
+        _refuse_if_guarded(plan, desired, None)
+    if plan.is_empty:
+        return Applied(plan)
+    seen = read(_expected(plan), plan.nodes, policy, world)
+    if already is not None:
+        return _confirm_applied(plan, already, seen)
+    _check_seen(plan, seen)
+    _refuse_if_guarded(plan, desired, seen)
+    runs = runs_of(plan.steps, plan.nodes, policy, seen.began)
+    intent = Intent(
+        "apply", plan.nodes, plan.steps, policy, digest, plan.source, plan.allowances, codec.dump_plan(plan)
+    )
+    number = lease.begin(intent)
+    transaction = Transaction(
+        runs,
+        plan.nodes,
+        policy,
+        world,
+        lease,
+        number,
+        allow_lossy="lossy-delete" in plan.allowances,
+    )
+    outcome = _run(transaction, number, runs, plan, canary)
+    if outcome.state is not TransactionState.APPLIED:
+        raise failure_of(outcome)
+    not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
+    return Applied(plan, number, not_ours)
+
+
+def _run(
+    transaction: Transaction, number: int, runs: list[StepRun], plan: Plan, canary: frozenset[str]
+) -> Outcome:
+    try:
+        return transaction.apply(lambda: _closing(plan, runs), plan.bystanders, canary)
+    except Abandoned as stop:
+        cells = sum(run.state is not StepState.PENDING for run in runs)
+        raise left_open(number, cells, why="a second interrupt: this run left at once") from stop
+    except LockLost as lost:
+        cells = sum(run.state is not StepState.PENDING for run in runs)
+        raise left_open(
+            number, cells, why=f"the lock is not provably held any more: {lost.why or lost.what}"
+        ) from lost
+
+
+def _closing(plan: Plan, runs: list[StepRun]) -> Closing:
+    """What is managed from now on. A create that somebody else met is adopted, not created."""
+    urls = {node.name: node.url for node in plan.nodes}
+    managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
+    forgotten = [(cell.group, urls[cell.node]) for cell in plan.forgets]
+    for run in runs:
+        group, node = run.step.cell
+        if run.step.action is Action.DELETE:
+            forgotten.append((group, urls[node]))
+        else:
+            managed.append(Managed(group, urls[node], adopted=run.state is StepState.NOT_OURS))
+    return Closing(tuple(managed), tuple(forgotten), plan.nodes)
+
+
+def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
+    """Every cell of every group that the plan touches, with its before-image."""
+    for step in plan.steps:
+        yield step.cell, step.before
+    for cell, presence in plan.bystanders:
+        yield cell, presence
+
+
+def _check_belongs(plan: Plan, desired: Desired, knowledge: Knowledge) -> None:
+    """Refuse a plan of another cluster, store or set of nodes."""
+    if plan.cluster != desired.cluster:
+        raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
+    if plan.store != knowledge.store:
+        raise _stale(f"it was made with store {plan.store}, and this run uses {knowledge.store}")
+    planned = {node.name: (node.url, node.dialect, node.credential) for node in plan.nodes}
+    here = {node.name: (node.url, node.dialect, node.credential) for node in desired.nodes}
+    if planned != here:
+        moved = sorted(name for name in planned.keys() | here.keys() if planned.get(name) != here.get(name))
+        raise _stale(f"its nodes are not those of the file: {', '.join(moved)}")
+
+
+def _check_serial(plan: Plan, knowledge: Knowledge) -> None:
+    if plan.serial != knowledge.serial:
+        raise _stale(
+            f"something was applied since it was made (serial {plan.serial}, now {knowledge.serial})"
+        )
+
+
+def _check_seen(plan: Plan, seen: Observation) -> None:
+    """Refuse when any cell is not as the plan saw it (law 8)."""
+    moved = [
+        f"{cell}: was {expected}, is {seen.presences[cell]}"
+        for cell, expected in _expected(plan)
+        if seen.presences[cell] is not expected
+    ]
+    if moved:
+        raise _stale(f"the cluster has moved since it was made: {moved[0]}", details=moved)
+
+
+def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
+    """A plan that history shows as applied, and that still holds, is done."""
+    targets: list[Seen | tuple[Cell, Presence]] = [(step.cell, step.after) for step in plan.steps]
+    targets += plan.bystanders
+    moved = [f"{cell}: should be {target}" for cell, target in targets if seen.presences[cell] is not target]
+    if moved:
+        raise _stale(f"it was applied by TX {already}, and does not hold any more: {moved[0]}", details=moved)
+    return Applied(plan, already=already)
+
+
+def _refuse_if_guarded(plan: Plan, desired: Desired, seen: Observation | None) -> None:
+    refusals = guards_now(plan, desired, seen.lossy if seen else ())
+    if refusals:
+        raise Refused(
+            "The plan is refused, and nothing was changed",
+            where=", ".join(refusal.guard for refusal in refusals),
+            why="; ".join(refusal.why for refusal in refusals),
+            next="; ".join(refusal.cure for refusal in refusals),
+        )
+
+
+def _stale(why: str, details: list[str] | None = None) -> StalePlan:
+    return StalePlan(
+        "The plan is stale, and nothing was changed",
+        why=why,
+        next="make a new one and review it: planner plan",
+        details=(details or [])[:20],
+    )

@@ -1,0 +1,58 @@
+"""How the outcome of a transaction becomes a result, or an error with its exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.errors import Incomplete, Interrupted, PlannerError, Reversed
+from planner.model import StepState, TransactionState
+
+if TYPE_CHECKING:
+    from planner.transaction import Outcome
+
+SHOWN = 20
+"""Cells that an error names one by one; the rest is counted, and `planner show` names it."""
+
+
+def failure_of(outcome: Outcome) -> PlannerError:
+    """The error that tells of a transaction that was not applied."""
+    where = f" at {outcome.failed_step}" if outcome.failed_step else ""
+    begin = "Apply interrupted" if outcome.interrupted else f"Apply failed{where}: {outcome.why}"
+    begin = begin.rstrip(".")
+    details = [f"{each.step.cell}: not ours, left as it is" for each in outcome.in_state(StepState.NOT_OURS)]
+    if outcome.state is TransactionState.REVERSED and outcome.durable:
+        if outcome.interrupted and not outcome.touched:
+            return Interrupted(f"{begin} before anything was changed")
+        return Reversed(f"{begin}. Reversed: every node is as it was", details=details[:SHOWN])
+    if outcome.state is TransactionState.REVERSED:
+        return Incomplete(
+            f"{begin}. Every node is as it was, but the store could not be told",
+            why=f"transaction {outcome.number} is still open in the store",
+            next="when the store can be written again, run `planner recover`",
+        )
+    return incomplete(begin, outcome)
+
+
+def incomplete(begin: str, outcome: Outcome) -> Incomplete:
+    """The error that names every cell that a reverse could not bring back."""
+    failed = outcome.in_state(StepState.UNDO_FAILED)
+    details = [f"{each.step.cell} should be {each.step.before}: {each.note}" for each in failed]
+    if len(details) > SHOWN:
+        details[SHOWN:] = [f"… and {len(details) - SHOWN} more: planner show {outcome.number}"]
+    cells = "1 cell needs" if len(failed) == 1 else f"{len(failed)} cells need"
+    return Incomplete(
+        f"{begin}. The reverse is incomplete: {cells} `planner recover`",
+        where=", ".join(dict.fromkeys(each.step.cell.node for each in failed)),
+        why="they could not be brought back in time; everything else is as it was",
+        next="run `planner recover` when these nodes answer again",
+        details=details,
+    )
+
+
+def left_open(number: int, cells: int, *, why: str) -> Incomplete:
+    """The error of a run that stopped in the middle, with its journal ready for `recover`."""
+    return Incomplete(
+        f"Stopped in the middle of transaction {number}: {cells} cells may be changed",
+        why=why,
+        next="run `planner recover`: it brings every node back to what it was",
+    )

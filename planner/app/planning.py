@@ -1,0 +1,125 @@
+"""Make a plan: what the file asks for, what the store remembers, what every node holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from planner.diff import cells_to_read
+from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
+from planner.plan import build
+from planner.transaction import Abandoned, RunInterrupted, observe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from planner.model import Cell, Desired, Node, Plan, Policy, Presence
+    from planner.ports import Knowledge, Store
+    from planner.transaction import Observation, World
+
+
+@dataclass(frozen=True, slots=True)
+class Allowances:
+    """What the user allows knowingly, for one plan; recorded in it."""
+
+    deletes: int | None = None
+    delete_adopted: bool = False
+    lossy_delete: bool = False
+
+
+NOTHING_ALLOWED = Allowances()
+
+
+def make_plan(
+    desired: Desired, store: Store, policy: Policy, world: World, allowances: Allowances = NOTHING_ALLOWED
+) -> Plan:
+    """Read every node and say what differs. Takes no lock and changes nothing.
+
+    Raises:
+        NodesUnreadable: at least one node could not be read; it is never taken as empty.
+        StalePlan: the cluster's name or store belongs to other nodes.
+        Interrupted: before everything was read.
+    """
+    knowledge = store.knowledge(desired.cluster)
+    check_identity(desired, knowledge)
+    if desired.prune:
+        raise FileInvalid(
+            "`prune: true` is not supported by this version",
+            where=desired.origin,
+            why="groups that nobody declared cannot be listed yet",
+            next="remove it, and delete single groups with `state: absent`",
+        )
+    seen = read(cells_to_read(desired, knowledge), desired.nodes, policy, world)
+    return build(
+        desired,
+        knowledge,
+        seen.presences,
+        lossy=seen.lossy,
+        allow_delete_adopted=allowances.delete_adopted,
+        allow_lossy=allowances.lossy_delete,
+        allow_deletes=allowances.deletes,
+        created=world.clock.wall(),
+    )
+
+
+def check_identity(desired: Desired, knowledge: Knowledge) -> None:
+    """Refuse a store or a cluster name that belongs to somebody else's nodes.
+
+    Raises:
+        StalePlan: two environments would prune each other.
+    """
+    if desired.store and desired.store != knowledge.store:
+        raise StalePlan(
+            f"Cluster {desired.cluster!r} is pinned to another store",
+            where=f"{desired.origin}: cluster.store",
+            why=f"it names store {desired.store}, and this run uses {knowledge.store}",
+            next="pass the right --store, or change the pin if the store was replaced",
+        )
+    known = {url for _, url in knowledge.nodes}
+    if known and known.isdisjoint(node.url for node in desired.nodes):
+        raise StalePlan(
+            f"None of the nodes belongs to the cluster that the store knows as {desired.cluster!r}",
+            where=desired.origin,
+            why="the store knows " + ", ".join(sorted(known)),
+            next="give this environment a cluster name or a store of its own: two must never prune each other",
+        )
+
+
+def check_finished(store: Store, cluster: str) -> None:
+    """Refuse while an unfinished transaction is in the store.
+
+    Raises:
+        Incomplete: there is one.
+    """
+    unfinished = store.knowledge(cluster).unfinished
+    if unfinished is not None:
+        raise Incomplete(
+            f"Transaction {unfinished} of cluster {cluster!r} is unfinished",
+            why="a run died, or could not reverse everything; nodes may differ from each other",
+            next="run `planner recover` first",
+        )
+
+
+def read(
+    cells: Iterable[tuple[Cell, Presence | None]], nodes: tuple[Node, ...], policy: Policy, world: World
+) -> Observation:
+    """Read cells, all or nothing.
+
+    Raises:
+        NodesUnreadable: names every node that could not be read.
+        Interrupted: the run was stopped; nothing was changed.
+    """
+    try:
+        seen = observe(cells, nodes, policy, world)
+    except (RunInterrupted, Abandoned) as stop:
+        raise Interrupted("Interrupted while reading; nothing was changed") from stop
+    if seen.unreadable:
+        urls = {node.name: node.url for node in nodes}
+        raise NodesUnreadable(
+            f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
+            where=", ".join(sorted(seen.unreadable)),
+            why="a node that cannot be read is never taken as empty; nothing was changed",
+            next="see `planner nodes`, or try again when they answer",
+            details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
+        )
+    return seen

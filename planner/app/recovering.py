@@ -1,0 +1,59 @@
+"""Finish what a dead or failed run left: bring every cell back to its before-image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.app.endings import failure_of, incomplete, left_open
+from planner.errors import LockLost
+from planner.model import StepState, TransactionState
+from planner.results import Recovered
+from planner.transaction import Abandoned, Transaction, open_steps, patience, resume
+
+if TYPE_CHECKING:
+    from planner.model import Policy
+    from planner.ports import Lease, Record, Store
+    from planner.transaction import World
+
+
+def what_to_recover(store: Store, cluster: str) -> Record | None:
+    """The unfinished transaction of a cluster, if there is one. Takes no lock."""
+    number = store.knowledge(cluster).unfinished
+    return None if number is None else store.record(cluster, number)
+
+
+def recover(record: Record, lease: Lease, policy: Policy, world: World) -> Recovered:
+    """Reverse an unfinished transaction, under the cluster's lock. Any number of times, by anyone.
+
+    The journal's nodes are used, never the file's: the file may have changed, or be gone.
+
+    Args:
+        record: read after the lock was granted.
+        lease: the lock, held.
+        policy: patience; settling lasts at least as long as the dead run's.
+        world: the ports, over the journal's nodes.
+
+    Raises:
+        Incomplete: some cells could still not be brought back.
+        LockLost: the lock went in the middle.
+    """
+    policy = patience(record, policy)
+    runs = resume(record, policy, world.clock.now())
+    transaction = Transaction(
+        runs, record.intent.nodes, policy, world, lease, record.number, state=record.state
+    )
+    try:
+        outcome = transaction.resume_reverse(record.message or "its run ended in the middle")
+    except Abandoned as stop:
+        raise left_open(record.number, open_steps(record), why="interrupted twice") from stop
+    except LockLost as lost:
+        raise left_open(record.number, open_steps(record), why=lost.why or lost.what) from lost
+    if outcome.state is not TransactionState.REVERSED:
+        raise incomplete(f"Transaction {record.number} is not reversed yet", outcome)
+    if not outcome.durable:
+        raise failure_of(outcome)
+    return Recovered(
+        record.number,
+        undone=tuple(each.step.cell for each in outcome.in_state(StepState.UNDONE)),
+        not_ours=tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS)),
+    )

@@ -1,0 +1,189 @@
+"""Plans as versioned JSON, with a digest that finds damage (not forgery). Pure: text in, text out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, fields
+from typing import Any
+
+from planner.errors import StalePlan
+from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
+
+FORMAT = "planner.plan"
+VERSION = 1
+CONTRACT = Dialect()
+
+
+def plan_to_dict(plan: Plan) -> dict[str, Any]:
+    """The plan as plain JSON data; the order of keys is fixed."""
+    return {
+        "cluster": plan.cluster,
+        "store": plan.store,
+        "serial": plan.serial,
+        "source": plan.source,
+        "created": plan.created,
+        "nodes": [node_to_dict(node) for node in plan.nodes],
+        "steps": [
+            {
+                "number": step.number,
+                "action": step.action.value,
+                "group": step.cell.group,
+                "node": step.cell.node,
+                "reason": step.reason,
+            }
+            for step in plan.steps
+        ],
+        "adopts": _cells(plan.adopts),
+        "forgets": _cells(plan.forgets),
+        "kept": _cells(plan.kept),
+        "bystanders": [
+            {"group": seen.cell.group, "node": seen.cell.node, "presence": seen.presence.value}
+            for seen in plan.bystanders
+        ],
+        "base": plan.base,
+        "limits": asdict(plan.limits),
+        "refusals": [asdict(refusal) for refusal in plan.refusals],
+        "warnings": list(plan.warnings),
+        "allowances": list(plan.allowances),
+    }
+
+
+def digest(plan: Plan) -> str:
+    """SHA-256 over the canonical JSON of the plan, in hex."""
+    return _digest(plan_to_dict(plan))
+
+
+def dump_plan(plan: Plan) -> str:
+    """The text of a plan file."""
+    body = plan_to_dict(plan)
+    document = {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
+    """Read a plan file back.
+
+    Raises:
+        StalePlan: it is not a plan, of another version, cut off, or altered since it was written.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _unusable(origin, f"it is not JSON ({_short(error)})") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise _unusable(origin, "it is not a plan file")
+    if document.get("version") != VERSION:
+        raise _unusable(origin, f"its version is {document.get('version')!r}, and this planner reads {VERSION}")
+    body = document.get("plan")
+    if not isinstance(body, dict) or document.get("digest") != _digest(body):
+        raise _unusable(origin, "its digest does not match: it was altered or cut off since it was written")
+    try:
+        return plan_from_dict(body)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
+
+
+def plan_from_dict(body: dict[str, Any]) -> Plan:
+    """The plan of plain JSON data.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: a part is missing or of the wrong type.
+    """
+    plan = Plan(
+        cluster=body["cluster"],
+        store=body["store"],
+        serial=body["serial"],
+        source=body["source"],
+        created=body["created"],
+        nodes=tuple(node_from_dict(node) for node in body["nodes"]),
+        steps=tuple(
+            Step(s["number"], Action(s["action"]), Cell(s["group"], s["node"]), s["reason"])
+            for s in body["steps"]
+        ),
+        adopts=_load_cells(body["adopts"]),
+        forgets=_load_cells(body["forgets"]),
+        kept=_load_cells(body["kept"]),
+        bystanders=tuple(
+            Seen(Cell(s["group"], s["node"]), Presence(s["presence"])) for s in body["bystanders"]
+        ),
+        base=body["base"],
+        limits=Limits(**body["limits"]),
+        refusals=tuple(Refusal(**{**r, "groups": tuple(r["groups"])}) for r in body["refusals"]),
+        warnings=tuple(body["warnings"]),
+        allowances=tuple(body["allowances"]),
+    )
+    _check(plan)
+    return plan
+
+
+def node_to_dict(node: Node) -> dict[str, Any]:
+    """A node as plain JSON data; credentials are references, never values."""
+    return {
+        "name": node.name,
+        "url": node.url,
+        "labels": dict(node.labels),
+        "credential": node.credential,
+        "api": dialect_to_dict(node.dialect),
+    }
+
+
+def node_from_dict(data: dict[str, Any]) -> Node:
+    """The node of plain JSON data."""
+    return Node(
+        name=data["name"],
+        url=data["url"],
+        labels=tuple(data["labels"].items()),
+        dialect=dialect_from_dict(data["api"]),
+        credential=data["credential"],
+    )
+
+
+def dialect_to_dict(dialect: Dialect) -> dict[str, Any]:
+    """Only what deviates from the contract."""
+    if dialect == CONTRACT:
+        return {}
+    own = {field.name: getattr(dialect, field.name) for field in fields(dialect)}
+    return {key: value for key, value in own.items() if value != getattr(CONTRACT, key)}
+
+
+def dialect_from_dict(data: dict[str, Any]) -> Dialect:
+    """The dialect of plain JSON data, which turns tuples into lists."""
+    return Dialect(**{key: _frozen(value) for key, value in data.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(each) for each in value) if isinstance(value, list | tuple) else value
+
+
+def _check(plan: Plan) -> None:
+    """What the digest cannot know: numbers in order, cells of known nodes, each cell once."""
+    names = {node.name for node in plan.nodes}
+    cells = [step.cell for step in plan.steps] + [seen.cell for seen in plan.bystanders]
+    cells_known = all(cell.node in names for cell in (*cells, *plan.adopts, *plan.forgets))
+    numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))
+    if not cells_known or not numbered or len(set(cells)) != len(cells) or len(names) != len(plan.nodes):
+        raise ValueError("steps, cells and nodes do not fit together")
+
+
+def _digest(body: dict[str, Any]) -> str:
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _cells(cells: tuple[Cell, ...]) -> list[dict[str, str]]:
+    return [{"group": cell.group, "node": cell.node} for cell in cells]
+
+
+def _load_cells(data: list[dict[str, str]]) -> tuple[Cell, ...]:
+    return tuple(Cell(cell["group"], cell["node"]) for cell in data)
+
+
+def _unusable(origin: str, why: str) -> StalePlan:
+    return StalePlan(
+        "The plan cannot be used, and nothing was sent", where=origin, why=why, next="make a new one: planner plan"
+    )
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:200]

@@ -1,0 +1,97 @@
+"""The run's control: signals in, and the permit that every request asks for.
+
+The first SIGINT or SIGTERM asks the run to stop and to reverse; the second to leave at once. A request may be
+sent only while the lock was proved less than five seconds ago: a process that was paused, and lost its lock
+meanwhile, sends nothing more than what had already passed the check.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from planner.errors import LockLost
+from planner.ports import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from planner.ports import Clock, Lease
+
+PROOF_LIFE = 5.0
+"""Seconds after which a proof of the lock is worth nothing (transaction law 7)."""
+
+PROOF_RENEWAL = 1.0
+"""Seconds after which the lock is proved again."""
+
+
+class RunControl:
+    """Implements `planner.ports.Control`, and the permit of the nodes' client."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lease: Lease | None = None
+        self._proved_at = float("-inf")
+        self._signals = 0
+        self._heeded = 0
+        self._lost: LockLost | None = None
+        self._wake: Callable[[], None] = lambda: None
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call `wake` when a signal comes; it must be safe in a signal handler."""
+        self._wake = wake
+
+    def attach(self, lease: Lease) -> None:
+        """From now on nothing is sent without a young proof of this lease."""
+        self._lease = lease
+        self._prove(lease)
+
+    def check(self) -> Stop | None:
+        """Renew the lock's proof when it is due, and say whether the run is asked to stop.
+
+        Raises:
+            LockLost: the lock is not provably held; also at every later call.
+        """
+        if self._lost is not None:
+            raise self._lost
+        if self._lease is not None and self._clock.now() - self._proved_at >= PROOF_RENEWAL:
+            self._prove(self._lease)
+        self._heeded = self._signals
+        if self._signals > 1:
+            return Stop.ABANDON
+        return Stop.INTERRUPT if self._signals else None
+
+    def permit(self) -> bool:
+        """Whether one try of a request may be sent now. Called from any thread."""
+        if self._lost is not None or self._signals > self._heeded:
+            return False
+        return self._lease is None or self._clock.now() - self._proved_at < PROOF_LIFE
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Handle SIGINT and SIGTERM while the context is open."""
+        old = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    def interrupt(self) -> None:
+        """Ask the run to stop, as a signal does."""
+        self._signals += 1
+        self._wake()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.interrupt()
+
+    def _prove(self, lease: Lease) -> None:
+        asked_at = self._clock.now()  # the proof is as old as its question
+        try:
+            lease.prove()
+        except LockLost as lost:
+            self._lost = lost
+            raise
+        self._proved_at = asked_at

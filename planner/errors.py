@@ -1,0 +1,134 @@
+"""Every way a run can end badly, as one tree.
+
+::
+
+    PlannerError                 1    an error; nothing was changed by this run
+    ├── FileInvalid              1    groups.yaml (or a plan file) cannot be used
+    ├── NodesUnreadable          1    a node could not be read: never taken as empty
+    ├── StoreFailed              1    the store cannot be opened, read or written
+    ├── ChangesPending           2    plan --detailed-exitcode
+    ├── Reversed                 3    apply failed; every change was reversed and verified
+    ├── Incomplete               4    named cells need `planner recover`
+    ├── LockLost                 4    the lock is no longer provably ours: not one more request
+    ├── Locked                   5    another run holds the lock
+    ├── StalePlan                6    the plan is stale, altered, or of another cluster or store
+    ├── Refused                  7    a safety limit or a protected group
+    ├── WrongUsage              64    the command line or the settings make no sense
+    └── Interrupted            130    interrupted before anything was changed
+
+Each class owns its exit code; the command line maps an error to its exit in one place.
+Every error says, in one shape, *what* failed, *where* (node, group, step), *why*, and what to do *next*.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PlannerError(Exception):
+    """An end of the run that a user can understand and act on.
+
+    Attributes:
+        what: one sentence, what failed.
+        where: node, group, step, file and line; empty where the whole run is meant.
+        why: the cause, as far as it is known.
+        next: what the user can do about it.
+        details: further lines, such as one per problem or per cell.
+    """
+
+    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "error"
+
+    def __init__(
+        self, what: str, *, where: str = "", why: str = "", next: str = "", details: Sequence[str] = ()
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.why = why
+        self.next = next
+        self.details = tuple(details)
+
+
+class FileInvalid(PlannerError):
+    """A file of the user cannot be used; `details` holds every problem as ``file:line:column: text``."""
+
+    code = "file-invalid"
+
+
+class NodesUnreadable(PlannerError):
+    """At least one node could not be read; `details` names each of them."""
+
+    code = "nodes-unreadable"
+
+
+class StoreFailed(PlannerError):
+    """The store could not be opened, read or written."""
+
+    code = "store-failed"
+
+
+class ChangesPending(PlannerError):
+    """Changes are pending, and the caller asked to be told by the exit code."""
+
+    exit_code = 2
+    code = "changes-pending"
+
+
+class Reversed(PlannerError):
+    """The apply failed or was interrupted; every change was reversed, and read back."""
+
+    exit_code = 3
+    code = "reversed"
+
+
+class Incomplete(PlannerError):
+    """An unfinished transaction is in the store; `details` names the cells that need `planner recover`."""
+
+    exit_code = 4
+    code = "incomplete"
+
+
+class LockLost(PlannerError):
+    """The lock is not provably held any more: not one more request may be sent (transaction law 7)."""
+
+    exit_code = 4
+    code = "lock-lost"
+
+
+class Locked(PlannerError):
+    """Another run holds the lock; `where` names it."""
+
+    exit_code = 5
+    code = "locked"
+
+
+class StalePlan(PlannerError):
+    """The plan is stale, altered, or belongs to another cluster or store. Nothing was written."""
+
+    exit_code = 6
+    code = "stale-plan"
+
+
+class Refused(PlannerError):
+    """A safety limit or a protected group stands against the plan. Nothing was written."""
+
+    exit_code = 7
+    code = "refused"
+
+
+class WrongUsage(PlannerError):
+    """The command line or the settings make no sense."""
+
+    exit_code = 64
+    code = "usage"
+
+
+class Interrupted(PlannerError):
+    """Interrupted before anything was changed."""
+
+    exit_code = 130
+    code = "interrupted"

@@ -1,0 +1,384 @@
+"""The words of the product, as frozen types. No I/O, no clock, no randomness.
+
+A *cell* is one group on one node. A *plan* is an ordered list of steps, one per cell to change.
+A *transaction* carries a plan out: every cell ends as planned, or every cell ends as it was.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Presence(enum.StrEnum):
+    """What was seen of a cell. 'Not read' is no member: an unread cell has no presence."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+    @property
+    def other(self) -> Presence:
+        """The opposite presence."""
+        return Presence.ABSENT if self is Presence.PRESENT else Presence.PRESENT
+
+
+class Cell(NamedTuple):
+    """One group on one node, both by name."""
+
+    group: str
+    node: str
+
+    def __str__(self) -> str:
+        return f"{self.group} on {self.node}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one node deviates from the contract of the node API; the defaults are the contract.
+
+    Attributes:
+        path: path of the collection, with a leading slash.
+        trailing_slash: whether paths end with a slash.
+        id_field: name of the id in bodies.
+        delete_style: ``body``, ``path`` or ``query``.
+        created: statuses of a successful create.
+        deleted: statuses of a successful delete.
+        exists: statuses that a create of an existing group may answer.
+        missing: statuses that mean 'not found', to a delete and to a read.
+        list_path: path that lists all ids, or None where the API cannot list.
+        list_field: where the ids are in the list's answer; empty: the answer itself is the list.
+        confirm_absent: how many 'not found' in a row close a cell as absent.
+        headers: further request headers.
+    """
+
+    path: str = "/v1/group/"
+    trailing_slash: bool = True
+    id_field: str = "groupId"
+    delete_style: str = "body"
+    created: tuple[int, ...] = (201,)
+    deleted: tuple[int, ...] = (200,)
+    exists: tuple[int, ...] = (400, 409)
+    missing: tuple[int, ...] = (404,)
+    list_path: str | None = None
+    list_field: str = ""
+    confirm_absent: int = 2
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node of the cluster. Its identity is `url`, the canonical base URL; the name is for people."""
+
+    name: str
+    url: str
+    labels: tuple[tuple[str, str], ...] = ()
+    dialect: Dialect = field(default_factory=Dialect)
+    credential: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One declared group. `nodes` are the names that its selector chose, in the file's order."""
+
+    id: str
+    nodes: tuple[str, ...]
+    state: Presence = Presence.PRESENT
+    protect: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Safety limits of a plan. Counts are groups; None means no limit.
+
+    Attributes:
+        max_deletes: the most groups that may lose a cell.
+        max_delete_percent: the same as a share of the groups declared or managed; one is always allowed.
+        max_creates: the most groups that may gain a cell.
+    """
+
+    max_deletes: int | None = 20
+    max_delete_percent: int | None = 30
+    max_creates: int | None = None
+
+    def stricter(self, other: Limits) -> Limits:
+        """The limits that honour both."""
+        return Limits(
+            *(
+                min((v for v in pair if v is not None), default=None)
+                for pair in (
+                    (self.max_deletes, other.max_deletes),
+                    (self.max_delete_percent, other.max_delete_percent),
+                    (self.max_creates, other.max_creates),
+                )
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What the file asks for.
+
+    Attributes:
+        cluster: the cluster's name.
+        nodes: in the file's order.
+        groups: in the file's order.
+        limits: of every plan made from this file.
+        prune: whether groups that nobody declared or manages are deleted too (where the API can list).
+        store: the store that this cluster is pinned to; empty when it is not pinned.
+        digest: SHA-256 of the text, in hex.
+        origin: what the user called the file.
+    """
+
+    cluster: str
+    nodes: tuple[Node, ...]
+    groups: tuple[Group, ...]
+    limits: Limits = field(default_factory=Limits)
+    prune: bool = False
+    store: str = ""
+    digest: str = ""
+    origin: str = "groups.yaml"
+
+
+class Managed(NamedTuple):
+    """A cell that an earlier apply created or adopted; `order` grows with the order of creation."""
+
+    group: str
+    url: str
+    adopted: bool = False
+    order: int = 0
+
+
+class Action(enum.StrEnum):
+    """What a step does to its cell."""
+
+    CREATE = "create"
+    DELETE = "delete"
+
+    @property
+    def after(self) -> Presence:
+        """The presence that the step leads to; its before-image is the opposite."""
+        return Presence.PRESENT if self is Action.CREATE else Presence.ABSENT
+
+
+class Step(NamedTuple):
+    """One change of one cell. Numbers start at 1 and give the order of the plan."""
+
+    number: int
+    action: Action
+    cell: Cell
+    reason: str = ""
+
+    @property
+    def before(self) -> Presence:
+        """The before-image: the presence that a reverse goes back to."""
+        return self.action.after.other
+
+    @property
+    def after(self) -> Presence:
+        """The presence that the step leads to."""
+        return self.action.after
+
+    def __str__(self) -> str:
+        return f"step {self.number} ({self.action} {self.cell})"
+
+
+class Seen(NamedTuple):
+    """A cell that a plan does not write, and how it was seen."""
+
+    cell: Cell
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A guard that stands against a plan: which, in one sentence, and the cure."""
+
+    guard: str
+    why: str
+    cure: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that an apply needs, and nothing that can change afterwards.
+
+    Attributes:
+        cluster: the cluster's name.
+        store: id of the store that remembers what is managed.
+        serial: version of the managed cells that the plan was made from.
+        nodes: the nodes that the plan was made for, with URL and dialect.
+        steps: creates in file order, then deletes in reverse order of declaration.
+        adopts: declared cells that exist already and become managed; no request.
+        forgets: managed cells that are gone and no longer wanted; no request.
+        kept: adopted cells that are no longer declared, and stay (`--allow-delete-adopted` deletes them).
+        bystanders: every other cell of every group that the plan touches, as seen.
+        base: number of groups declared or managed: what a share of deletes is a share of.
+        limits: the safety limits that the plan was judged by.
+        refusals: the guards that stand against it; apply refuses while there are any.
+        warnings: sentences for the user.
+        source: SHA-256 of the file that the plan was made from.
+        allowances: what was knowingly allowed for this plan, such as ``deletes=5``.
+        created: when, ISO 8601 in UTC; for people only.
+    """
+
+    cluster: str
+    store: str
+    serial: int
+    nodes: tuple[Node, ...]
+    steps: tuple[Step, ...] = ()
+    adopts: tuple[Cell, ...] = ()
+    forgets: tuple[Cell, ...] = ()
+    kept: tuple[Cell, ...] = ()
+    bystanders: tuple[Seen, ...] = ()
+    base: int = 0
+    limits: Limits = field(default_factory=Limits)
+    refusals: tuple[Refusal, ...] = ()
+    warnings: tuple[str, ...] = ()
+    source: str = ""
+    allowances: tuple[str, ...] = ()
+    created: str = ""
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether `--detailed-exitcode` says that changes are pending: steps or adoptions."""
+        return bool(self.steps or self.adopts)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether an apply has nothing to write, neither to a node nor to the store."""
+        return not (self.steps or self.adopts or self.forgets)
+
+    def node(self, name: str) -> Node:
+        """The node of that name."""
+        return next(node for node in self.nodes if node.name == name)
+
+
+class StepState(enum.StrEnum):
+    """Where a step is. The legal moves are in `STEP_MOVES`."""
+
+    PENDING = "pending"
+    STARTED = "started"
+    DONE = "done"
+    UNKNOWN = "unknown"
+    NOT_APPLIED = "not-applied"
+    NOT_OURS = "not-ours"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo-failed"
+    SET_ASIDE = "set-aside"
+
+
+_S = StepState
+STEP_MOVES: frozenset[tuple[StepState, StepState]] = frozenset(
+    (a, b)
+    for a, targets in {
+        _S.PENDING: (_S.STARTED, _S.NOT_OURS),
+        _S.STARTED: (_S.DONE, _S.UNKNOWN, _S.NOT_APPLIED, _S.NOT_OURS, _S.UNDOING),
+        _S.UNKNOWN: (_S.DONE, _S.NOT_APPLIED, _S.UNDOING),
+        _S.DONE: (_S.UNKNOWN, _S.UNDOING),
+        _S.UNDOING: (_S.UNDONE, _S.UNDO_FAILED),
+        _S.UNDO_FAILED: (_S.UNDOING, _S.SET_ASIDE),
+    }.items()
+    for b in targets
+)
+
+
+class TransactionState(enum.StrEnum):
+    """Where a transaction is. The legal moves are in `TRANSACTION_MOVES`."""
+
+    OPEN = "open"
+    APPLIED = "applied"
+    REVERSING = "reversing"
+    REVERSED = "reversed"
+    REVERSE_INCOMPLETE = "reverse-incomplete"
+    CLOSED_WITH_EXCEPTIONS = "closed-with-exceptions"
+
+
+_T = TransactionState
+TRANSACTION_MOVES: frozenset[tuple[TransactionState, TransactionState]] = frozenset(
+    {
+        (_T.OPEN, _T.APPLIED),
+        (_T.OPEN, _T.REVERSING),
+        (_T.OPEN, _T.REVERSE_INCOMPLETE),
+        (_T.REVERSING, _T.REVERSED),
+        (_T.REVERSING, _T.REVERSE_INCOMPLETE),
+        (_T.REVERSE_INCOMPLETE, _T.REVERSING),
+        (_T.REVERSE_INCOMPLETE, _T.CLOSED_WITH_EXCEPTIONS),
+    }
+)
+UNFINISHED = frozenset({_T.OPEN, _T.REVERSING, _T.REVERSE_INCOMPLETE})
+
+
+class IllegalMove(AssertionError):
+    """A state was left in a way that the tables do not know: a bug, and the run must not go on."""
+
+
+def check_step_move(old: StepState, new: StepState) -> None:
+    """Raise `IllegalMove` unless a step may go from `old` to `new`."""
+    if (old, new) not in STEP_MOVES:
+        raise IllegalMove(f"a step cannot go from {old} to {new}")
+
+
+def check_transaction_move(old: TransactionState, new: TransactionState) -> None:
+    """Raise `IllegalMove` unless a transaction may go from `old` to `new`."""
+    if (old, new) not in TRANSACTION_MOVES:
+        raise IllegalMove(f"a transaction cannot go from {old} to {new}")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient a run is. Durations are seconds.
+
+    Attributes:
+        parallelism: requests in flight.
+        tries: tries of one step or one read, the first included.
+        settle: how long after an unanswered request its late effect is still looked for.
+        recheck_after: age of a read beyond which a cell is read again just before its write.
+        reverse_timeout: how long a reverse keeps trying a cell, settling not counted.
+        backoff: the first pause between tries; it doubles.
+        backoff_max: the longest pause between tries.
+    """
+
+    parallelism: int = 16
+    tries: int = 5
+    settle: float = 20.0
+    recheck_after: float = 30.0
+    reverse_timeout: float = 300.0
+    backoff: float = 0.2
+    backoff_max: float = 10.0
+
+    def pause(self, attempt: int) -> float:
+        """Seconds to wait after the `attempt`-th failure (from 1): exponential, capped."""
+        return float(min(self.backoff * 2 ** min(attempt - 1, 30), self.backoff_max))
+
+
+class Event(NamedTuple):
+    """Something that happened, for a reporter. The kinds are listed in `EVENT_KINDS`."""
+
+    kind: str
+    text: str = ""
+    step: Step | None = None
+    node: str = ""
+    group: str = ""
+    done: int = 0
+    total: int = 0
+    data: dict[str, Any] = {}  # noqa: RUF012  (a NamedTuple default; never mutated)
+
+
+EVENT_KINDS = (
+    "phase",  # text: what begins; total: how many parts it has
+    "progress",  # done of total
+    "started",  # a step's first request is about to be sent
+    "retried",  # a request had to be tried again
+    "unknown",  # a step's outcome is not known yet; it is read back
+    "done",  # a step's change was answered or read back
+    "not-ours",  # a step was met by somebody else
+    "failed",  # a step cannot be carried out; the reverse follows
+    "undone",  # a step was reversed and read back
+    "undo-failed",  # a step could not be reversed in time
+    "verified",  # a cell was read back at the end
+    "warning",  # text
+)

@@ -1,0 +1,163 @@
+"""Changes as an ordered plan, and the guards that may stand against it. Pure; guards fail closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.diff import diff, wiped_nodes
+from planner.model import Action, Cell, Limits, Plan, Presence, Refusal, Seen, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from planner.diff import Changes
+    from planner.model import Desired, Node
+    from planner.ports import Knowledge
+
+PERCENT = 100
+
+
+def build(
+    desired: Desired,
+    knowledge: Knowledge,
+    presences: Mapping[Cell, Presence],
+    *,
+    lossy: Collection[Cell] = (),
+    allow_delete_adopted: bool = False,
+    allow_lossy: bool = False,
+    allow_deletes: int | None = None,
+    created: str = "",
+) -> Plan:
+    """Make the plan that leads from what was seen to what is desired.
+
+    Args:
+        desired: the file.
+        knowledge: what the store knows of the cluster.
+        presences: every cell of every group declared or managed, as read.
+        lossy: cells whose record shows more than the id.
+        allow_delete_adopted: whether adopted groups that are no longer declared are deleted.
+        allow_lossy: whether records that show more than the id may be deleted.
+        allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
+        created: wall time, for people.
+    """
+    changes = diff(desired, knowledge, presences, allow_delete_adopted=allow_delete_adopted)
+    steps = tuple(
+        Step(number, change.action, change.cell, change.reason)
+        for number, change in enumerate((*changes.creates, *changes.deletes), 1)
+    )
+    base = len({group.id for group in desired.groups} | {group for group, _ in knowledge.managed})
+    limits = desired.limits
+    if allow_deletes is not None:
+        limits = Limits(allow_deletes, None, limits.max_creates)
+    protected = [group.id for group in desired.groups if group.protect]
+    allowances = [f"deletes={allow_deletes}"] if allow_deletes is not None else []
+    allowances += ["delete-adopted"] if allow_delete_adopted else []
+    allowances += ["lossy-delete"] if allow_lossy else []
+    return Plan(
+        cluster=desired.cluster,
+        store=knowledge.store,
+        serial=knowledge.serial,
+        nodes=desired.nodes,
+        steps=steps,
+        adopts=changes.adopts,
+        forgets=changes.forgets,
+        kept=changes.kept,
+        bystanders=_bystanders(desired.nodes, changes, steps, presences),
+        base=base,
+        limits=limits,
+        refusals=guards(steps, base, limits, protected, () if allow_lossy else lossy),
+        warnings=_warnings(desired, knowledge, presences, changes),
+        source=desired.digest,
+        allowances=tuple(allowances),
+        created=created,
+    )
+
+
+def guards(
+    steps: Sequence[Step], base: int, limits: Limits, protected: Iterable[str], lossy: Collection[Cell] = ()
+) -> tuple[Refusal, ...]:
+    """Every guard that stands against these steps. A delete counts once per group that loses any cell."""
+    losing = tuple(dict.fromkeys(s.cell.group for s in steps if s.action is Action.DELETE))
+    gaining = tuple(dict.fromkeys(s.cell.group for s in steps if s.action is Action.CREATE))
+    refusals = []
+    if limits.max_deletes is not None and len(losing) > limits.max_deletes:
+        why = f"{len(losing)} groups would be deleted, and max_deletes is {limits.max_deletes}"
+        refusals.append(Refusal("max_deletes", why, _raise_deletes(len(losing)), losing))
+    share = len(losing) * PERCENT / base if base else 0.0
+    if limits.max_delete_percent is not None and len(losing) > 1 and share > limits.max_delete_percent:
+        why = (
+            f"{len(losing)} of {base} groups ({share:.0f} %) would be deleted, "
+            f"and max_delete_percent is {limits.max_delete_percent}"
+        )
+        refusals.append(Refusal("max_delete_percent", why, _raise_deletes(len(losing)), losing))
+    if limits.max_creates is not None and len(gaining) > limits.max_creates:
+        why = f"{len(gaining)} groups would be created, and max_creates is {limits.max_creates}"
+        refusals.append(Refusal("max_creates", why, "raise limits.max_creates in the file", gaining))
+    guarded = set(protected)
+    shielded = tuple(group for group in losing if group in guarded)
+    if shielded:
+        why = f"protected groups would be deleted: {', '.join(shielded)}"
+        refusals.append(Refusal("protect", why, "remove `protect: true` from the file first", shielded))
+    losses = tuple(s.cell for s in steps if s.action is Action.DELETE and s.cell in lossy)
+    if losses:
+        why = f"records that show more than the id would be lost: {', '.join(map(str, losses))}"
+        cure = "allow it with --allow-lossy-delete if the rest of the record does not matter"
+        refusals.append(Refusal("lossy", why, cure, tuple(dict.fromkeys(cell.group for cell in losses))))
+    return tuple(refusals)
+
+
+def guards_now(plan: Plan, desired: Desired, lossy: Collection[Cell] = ()) -> tuple[Refusal, ...]:
+    """The guards of a plan file against the file as it is now: the stricter limit, and today's protection.
+
+    Limits that the plan raised knowingly stay raised.
+    """
+    raised = any(allowance.startswith("deletes=") for allowance in plan.allowances)
+    now = Limits(None, None, desired.limits.max_creates) if raised else desired.limits
+    protected = [group.id for group in desired.groups if group.protect]
+    if "lossy-delete" in plan.allowances:
+        lossy = ()
+    found = guards(plan.steps, plan.base, plan.limits.stricter(now), protected, lossy)
+    known = {refusal.guard for refusal in found}
+    return (*found, *(refusal for refusal in plan.refusals if refusal.guard not in known))
+
+
+def _raise_deletes(count: int) -> str:
+    return f"if that is meant, allow it once with --allow-deletes {count}, or raise the limit in the file"
+
+
+def _bystanders(
+    nodes: Iterable[Node], changes: Changes, steps: Iterable[Step], presences: Mapping[Cell, Presence]
+) -> tuple[Seen, ...]:
+    """Every other cell of the touched groups, as seen: what must still hold when the plan is applied."""
+    written = {step.cell for step in steps}
+    names = [node.name for node in nodes]
+    cells = (Cell(group, name) for group in sorted(changes.groups()) for name in names)
+    return tuple(Seen(cell, presences[cell]) for cell in cells if cell not in written)
+
+
+def _warnings(
+    desired: Desired, knowledge: Knowledge, presences: Mapping[Cell, Presence], changes: Changes
+) -> tuple[str, ...]:
+    warnings = [
+        f"every managed group of {node.name} reads absent: a new machine, or a wrong route?"
+        for node in wiped_nodes(desired, knowledge, presences)
+    ]
+    if not knowledge.managed and changes.adopts:
+        warnings.append(
+            f"the store knows nothing of cluster {desired.cluster!r} yet, and {len(changes.adopts)} declared "
+            "cells exist already; groups that were declared earlier and are not any more cannot be known"
+        )
+    known = {url: name for name, url in knowledge.nodes}
+    here = {node.url: node.name for node in desired.nodes}
+    for url, name in here.items():
+        if known.get(url, name) != name:
+            warnings.append(f"node {known[url]} is called {name} now (same URL)")
+    for url, name in known.items():
+        if url not in here:
+            warnings.append(f"node {name} left the file: it is not written to, and is forgotten")
+    if changes.kept:
+        warnings.append(
+            f"{len({cell.group for cell in changes.kept})} adopted groups are no longer declared and stay; "
+            "delete them with `state: absent` or --allow-delete-adopted"
+        )
+    return tuple(warnings)

@@ -1,0 +1,255 @@
+"""What the core asks of the world: nodes, a store, a clock, control of the run, a reporter.
+
+The transaction talks to these only, so the same engine runs over real HTTP and a real database, and over
+an in-memory cluster with virtual time.
+"""
+
+from __future__ import annotations
+
+import enum
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from planner.model import (
+    Cell,
+    Event,
+    Managed,
+    Node,
+    Policy,
+    Presence,
+    Step,
+    StepState,
+    TransactionState,
+)
+from planner.verdict import Answer, Call
+
+
+class Clock(Protocol):
+    """Monotonic seconds for decisions, and wall time for people."""
+
+    def now(self) -> float:
+        """Monotonic seconds; only differences mean anything, and only within this process."""
+
+    def wall(self) -> str:
+        """ISO 8601 in UTC, to the second."""
+
+
+class Nodes(Protocol):
+    """The nodes' API. Calls are answered in any order; every submitted call is answered once."""
+
+    def submit(self, call: Call) -> None:
+        """Begin a call. Each try of it asks for the run's permit first."""
+
+    def wait(self, until: float) -> Answer | None:
+        """Return the next answer, or None at `until` (monotonic seconds) or when the run is signalled."""
+
+    def revoke(self) -> None:
+        """Allow no further try of any call that was submitted so far; what is in flight is still answered."""
+
+
+class Stop(enum.Enum):
+    """Why a run is asked to stop."""
+
+    INTERRUPT = "interrupt"  # stop, reverse, leave
+    ABANDON = "abandon"  # a second interrupt: leave at once, `recover` goes on
+
+
+class Control(Protocol):
+    """Asked by the engine before it goes on, at least once a second."""
+
+    def check(self) -> Stop | None:
+        """Return whether the run is asked to stop.
+
+        Raises:
+            LockLost: the lock is not provably held any more.
+        """
+
+
+class Reporter(Protocol):
+    """Told what happens; never asked."""
+
+    def emit(self, event: Event) -> None:
+        """Take note of an event."""
+
+
+class CellMark(NamedTuple):
+    """The journal's word on one step.
+
+    Attributes:
+        number: the step.
+        state: where it is.
+        suspect: whether a request of it may still take effect.
+        tried: whether a request of ours may have reached the node.
+        unanswered: whether any write to the cell ever went unanswered (watch list).
+        note: why, in words.
+    """
+
+    number: int
+    state: StepState
+    suspect: bool = False
+    tried: bool = False
+    unanswered: bool = False
+    note: str = ""
+
+
+class Wave(NamedTuple):
+    """One durable commit of the journal: marks of many steps, and perhaps a move of the transaction."""
+
+    marks: tuple[CellMark, ...]
+    state: TransactionState | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the store must hold before the first request that can change a node.
+
+    Attributes:
+        command: what the user ran, such as ``apply``.
+        nodes: names, URLs, dialects and credential *references* of every node.
+        steps: in order.
+        policy: of the run; recovery settles at least as long.
+        plan_digest: SHA-256 of the plan.
+        source: SHA-256 of the file.
+        allowances: what was knowingly allowed.
+        plan: the plan as JSON text, for history and undo.
+    """
+
+    command: str
+    nodes: tuple[Node, ...]
+    steps: tuple[Step, ...]
+    policy: Policy
+    plan_digest: str = ""
+    source: str = ""
+    allowances: tuple[str, ...] = ()
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A transaction as the store holds it. Times are for people only."""
+
+    number: int
+    cluster: str
+    state: TransactionState
+    intent: Intent
+    marks: tuple[CellMark, ...]
+    message: str = ""
+    started: str = ""
+    finished: str = ""
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What becomes durable, in one commit, when a transaction is applied.
+
+    Attributes:
+        managed: cells that are managed from now on.
+        forgotten: (group, canonical URL) of cells that are no longer managed.
+        nodes: the nodes that the store knows from now on; a node that left is forgotten.
+    """
+
+    managed: tuple[Managed, ...] = ()
+    forgotten: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the store knows of a cluster.
+
+    Attributes:
+        store: the store's id.
+        serial: version of the managed cells; grows with every applied transaction.
+        managed: by (group, canonical URL).
+        nodes: (name, canonical URL) as last applied.
+        unfinished: number of the unfinished transaction, if there is one.
+    """
+
+    store: str
+    serial: int = 0
+    managed: dict[tuple[str, str], Managed] = field(default_factory=dict)
+    nodes: tuple[tuple[str, str], ...] = ()
+    unfinished: int | None = None
+
+
+class Holder(NamedTuple):
+    """Who holds a lock: for people. `since` is wall time."""
+
+    who: str
+    command: str
+    since: str
+
+
+class Watched(NamedTuple):
+    """A cell with an unanswered write, watched for a late effect. `outcome` is what its transaction left."""
+
+    group: str
+    url: str
+    transaction: int
+    outcome: Presence
+    since: str
+
+
+class Lease(Protocol):
+    """The right to write to one cluster. Every commit is conditional on its epoch (a fencing token)."""
+
+    @property
+    def epoch(self) -> int:
+        """Grows with every grant of this cluster's lock."""
+
+    def prove(self) -> None:
+        """Prove that the lock is still held.
+
+        Raises:
+            LockLost: it is not, or that cannot be told.
+        """
+
+    def begin(self, intent: Intent) -> int:
+        """Hold the intent durably, as a new open transaction, and return its number."""
+
+    def commit(self, transaction: int, wave: Wave) -> None:
+        """Hold a wave durably.
+
+        Raises:
+            StoreFailed: it is not durable; the lock may still be held.
+            LockLost: the epoch has moved on.
+        """
+
+    def close(self, transaction: int, wave: Wave, closing: Closing) -> None:
+        """Like `commit`, for the wave that ends the transaction as applied."""
+
+
+class Store(Protocol):
+    """What outlives a run: managed cells, transactions, the lock. Everything belongs to a cluster's name."""
+
+    def knowledge(self, cluster: str) -> Knowledge:
+        """What is known of the cluster; an unknown cluster is empty."""
+
+    def record(self, cluster: str, number: int) -> Record | None:
+        """One transaction with its marks."""
+
+    def history(self, cluster: str, limit: int = 50) -> tuple[Record, ...]:
+        """The last transactions, newest first, without their marks."""
+
+    def applied(self, cluster: str, plan_digest: str) -> int | None:
+        """The number of the applied transaction that carried out this plan."""
+
+    def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
+        """Cells that were set aside by hand and not verified since, with their transactions."""
+
+    def watched(self, cluster: str) -> tuple[Watched, ...]:
+        """The watch list."""
+
+    def holder(self, cluster: str) -> Holder | None:
+        """Who holds the cluster's lock now; None when nobody does."""
+
+    def lock(self, cluster: str, command: str, timeout: float) -> AbstractContextManager[Lease]:
+        """Take the cluster's lock, waiting at most `timeout` seconds.
+
+        Raises:
+            Locked: another run holds it.
+            StoreFailed: the store cannot be written.
+        """

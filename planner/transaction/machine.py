@@ -1,0 +1,242 @@
+"""One ordered transaction over many nodes: a saga whose every step has a before-image.
+
+Forward: each stage is carried out, read back and settled before the next begins; at the end every cell of
+every group that the plan touches is seen. Backward: after any failure every touched cell converges on its
+before-image, in reverse order, and is read back. (Garcia-Molina & Salem, Sagas, 1987; the journal is written
+ahead, as in ARIES, 1992.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from planner.errors import StoreFailed
+from planner.model import Action, Event, Seen, StepState, TransactionState
+from planner.transaction.cells import Cells, Reader
+from planner.transaction.run import Journal, StepRun
+from planner.transaction.scheduler import RunInterrupted, Scheduler, StepFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from planner.model import Node, Policy, Step
+    from planner.ports import Clock, Closing, Control, Lease, Nodes, Reporter
+    from planner.transaction.scheduler import Task
+
+WAVES_PER_FLIGHT = 8
+"""Steps marked in one durable commit, as a multiple of the requests in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports that a transaction works through."""
+
+    nodes: Nodes
+    clock: Clock
+    control: Control
+    reporter: Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """How one step ended."""
+
+    step: Step
+    state: StepState
+    tried: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a transaction ended.
+
+    Attributes:
+        number: of the transaction.
+        state: as reached on the nodes.
+        durable: whether the store says the same; when it does not, `recover` must run again.
+        steps: every step.
+        failed_step: the step that could not be carried out, if it was one.
+        why: the first failure in words; empty when applied.
+        interrupted: whether an interrupt was the reason.
+    """
+
+    number: int
+    state: TransactionState
+    durable: bool
+    steps: tuple[StepOutcome, ...]
+    failed_step: Step | None = None
+    why: str = ""
+    interrupted: bool = False
+
+    def in_state(self, *states: StepState) -> tuple[StepOutcome, ...]:
+        """The steps that ended in one of these states."""
+        return tuple(each for each in self.steps if each.state in states)
+
+    @property
+    def touched(self) -> bool:
+        """Whether any node may have seen a write."""
+        return any(each.tried for each in self.steps)
+
+
+def stages_of(runs: Sequence[StepRun], canary: frozenset[str] = frozenset()) -> list[list[StepRun]]:
+    """Cut the steps into stages, each settled before the next: canary nodes whole, then the others.
+
+    ::
+
+        creates on canaries  >  deletes on canaries  >  creates on the others  >  deletes on the others
+    """
+    order = [(True, Action.CREATE), (True, Action.DELETE), (False, Action.CREATE), (False, Action.DELETE)]
+    stages = [
+        [run for run in runs if (run.step.cell.node in canary) is first and run.step.action is action]
+        for first, action in order
+    ]
+    return [stage for stage in stages if stage]
+
+
+class Transaction:
+    """Carries steps out, or reverses them. One object is one transaction; it is used once."""
+
+    def __init__(
+        self,
+        runs: Sequence[StepRun],
+        nodes: Iterable[Node],
+        policy: Policy,
+        world: World,
+        lease: Lease,
+        number: int,
+        *,
+        state: TransactionState = TransactionState.OPEN,
+        allow_lossy: bool = False,
+    ) -> None:
+        self._runs = runs
+        self._world = world
+        self._scheduler = Scheduler(world.nodes, world.clock, world.control, policy.parallelism)
+        self._journal = Journal(lease, number, state, WAVES_PER_FLIGHT * policy.parallelism)
+        self._reader = Reader({node.name: node.dialect for node in nodes}, policy, world.clock)
+        self._cells = Cells(
+            self._reader, policy, world.clock, self._journal, world.reporter, allow_lossy=allow_lossy
+        )
+
+    def apply(
+        self, closing: Callable[[], Closing], bystanders: Sequence[Seen] = (), canary: frozenset[str] = frozenset()
+    ) -> Outcome:
+        """Carry every step out and see it, or reverse every step and see that.
+
+        Args:
+            closing: asked at the end for what becomes durable together with the state 'applied'.
+            bystanders: cells of the touched groups that the plan does not write; they must still be as seen.
+            canary: nodes that go first, whole.
+
+        Raises:
+            LockLost: the lock is not provably held; nothing more was sent.
+            Abandoned: a second interrupt.
+        """
+        try:
+            self._forward(stages_of(self._runs, canary), bystanders)
+            self._close(closing())
+        except StepFailed as failure:
+            return self._reverse(failure)
+        return self._outcome(TransactionState.APPLIED, durable=True)
+
+    def resume_reverse(self, why: str) -> Outcome:
+        """Reverse what an earlier run left.
+
+        Raises:
+            LockLost, Abandoned: as for `apply`.
+        """
+        return self._reverse(StepFailed(None, why))
+
+    # Forward.
+
+    def _forward(self, stages: Sequence[Sequence[StepRun]], bystanders: Sequence[Seen]) -> None:
+        for position, stage in enumerate(stages):
+            self._phase(f"{stage[0].step.action}", len(stage))
+            self._scheduler.run(self._cells.carry_out(run, stage, i) for i, run in enumerate(stage))
+            if position + 1 < len(stages):
+                self._phase("read back", len(stage))
+                self._scheduler.run(map(self._cells.settle, stage))
+        suspects = [run for run in self._runs if run.suspect_since is not None]
+        if suspects:
+            self._phase("settle", len(suspects))
+            self._scheduler.run(map(self._cells.settle, suspects))
+        self._phase("verify", len(self._runs) - len(suspects) + len(bystanders))
+        self._scheduler.run(self._verifying({run.step.number for run in suspects}, bystanders))
+
+    def _verifying(self, seen: set[int], bystanders: Iterable[Seen]) -> Iterator[Task]:
+        for run in self._runs:
+            if run.step.number not in seen:
+                yield self._cells.settle(run)
+        for bystander in bystanders:
+            yield self._see(bystander)
+
+    def _see(self, bystander: Seen) -> Task:
+        cell, expected = bystander
+        reading = yield from self._reader.read(cell)
+        if reading.presence is None:
+            raise StepFailed(None, f"{cell} cannot be read at the end: {reading.why}")
+        if reading.presence is not expected:
+            raise StepFailed(None, f"{cell} is {reading.presence} now: somebody else changed it meanwhile")
+        self._world.reporter.emit(Event("verified", "", None, cell.node, cell.group))
+
+    def _close(self, closing: Closing) -> None:
+        try:
+            self._journal.close(closing, "")
+        except StoreFailed as failure:
+            raise StepFailed(None, f"the store cannot be written: {failure.what}") from failure
+
+    # Backward.
+
+    def _reverse(self, failure: StepFailed) -> Outcome:
+        """Converge every touched cell on its before-image, in reverse order."""
+        to_undo = []
+        for run in reversed(self._runs):
+            if run.state is StepState.STARTED and not run.tried and run.suspect_since is None:
+                self._journal.move(run, StepState.NOT_APPLIED)  # marked, and never sent
+            elif run.state in (StepState.STARTED, StepState.DONE, StepState.UNKNOWN, StepState.UNDO_FAILED):
+                self._journal.move(run, StepState.UNDOING)
+                to_undo.append(run)
+            elif run.state is StepState.UNDOING:
+                to_undo.append(run)
+        self._journal.enter(TransactionState.REVERSING)
+        self._journal.flush(self._message(failure))
+        self._phase("reverse", len(to_undo))
+        self._scheduler.run(map(self._cells.undo, to_undo), interruptible=False)
+        failed = [run for run in self._runs if run.state is StepState.UNDO_FAILED]
+        end = TransactionState.REVERSE_INCOMPLETE if failed else TransactionState.REVERSED
+        self._journal.enter(end)
+        durable = self._journal.flush()
+        return self._outcome(end, durable=durable, failure=failure)
+
+    def _message(self, failure: StepFailed) -> str:
+        return f"{failure.step}: {failure.why}" if failure.step else failure.why
+
+    def _outcome(
+        self, state: TransactionState, *, durable: bool, failure: StepFailed | None = None
+    ) -> Outcome:
+        return Outcome(
+            number=self._journal.number,
+            state=state,
+            durable=durable,
+            steps=tuple(StepOutcome(run.step, run.state, run.tried, run.note) for run in self._runs),
+            failed_step=failure.step if failure else None,
+            why=failure.why if failure else "",
+            interrupted=isinstance(failure, RunInterrupted),
+        )
+
+    def _phase(self, name: str, parts: int) -> None:
+        self._world.reporter.emit(Event("phase", name, total=parts))
+
+
+def runs_of(
+    steps: Iterable[Step], nodes: Iterable[Node], policy: Policy, checked_at: float = float("-inf")
+) -> list[StepRun]:
+    """Fresh runs of the steps of a plan, whose cells were last read at `checked_at`."""
+    dialects = {node.name: node.dialect for node in nodes}
+    runs = []
+    for step in steps:
+        run = StepRun(step, dialects[step.cell.node], policy.tries)
+        run.checked_at = checked_at
+        runs.append(run)
+    return runs

@@ -1,0 +1,69 @@
+"""Read many cells at once: what a plan is made from, and what its staleness is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from planner.model import Cell, Event, Presence
+from planner.transaction.cells import Reader
+from planner.transaction.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from planner.model import Node, Policy
+    from planner.transaction.machine import World
+    from planner.transaction.scheduler import Task
+
+
+@dataclass(slots=True)
+class Observation:
+    """What was seen.
+
+    Attributes:
+        presences: of every cell that was read.
+        lossy: cells whose record shows more than the id.
+        unreadable: per node, the first cell that could not be read, and why. Such a node is not read on.
+        began: when the first read was sent (monotonic seconds).
+    """
+
+    presences: dict[Cell, Presence] = field(default_factory=dict)
+    lossy: set[Cell] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    began: float = 0.0
+
+
+def observe(
+    cells: Iterable[tuple[Cell, Presence | None]], nodes: Iterable[Node], policy: Policy, world: World
+) -> Observation:
+    """Read every cell once; an absence that contradicts what is expected of the cell is confirmed.
+
+    Args:
+        cells: each with the presence that is expected of it; None where a single 'not found' will do.
+        nodes: of the cluster.
+        policy: parallelism and patience.
+        world: the ports.
+
+    Raises:
+        RunInterrupted, Abandoned, LockLost: the run was stopped.
+    """
+    todo = list(cells)
+    reader = Reader({node.name: node.dialect for node in nodes}, policy, world.clock)
+    seen = Observation(began=world.clock.now())
+
+    def look(cell: Cell, expected: Presence | None) -> Task:
+        if cell.node not in seen.unreadable:
+            reading = yield from reader.read(cell, expected or Presence.ABSENT)
+            if reading.presence is None:
+                seen.unreadable.setdefault(cell.node, f"{cell}: {reading.why}")
+            else:
+                seen.presences[cell] = reading.presence
+                if reading.extra:
+                    seen.lossy.add(cell)
+        world.reporter.emit(Event("progress", "", None, cell.node, cell.group))
+
+    world.reporter.emit(Event("phase", "read", total=len(todo)))
+    scheduler = Scheduler(world.nodes, world.clock, world.control, policy.parallelism)
+    scheduler.run(look(cell, expected) for cell, expected in todo)
+    return seen

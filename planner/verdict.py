@@ -1,0 +1,226 @@
+"""What the answers of an unreliable node mean. Pure: a ledger of tries in, a verdict out.
+
+A verdict is taken over *all* tries of a request, never over the last one: a POST whose first try was
+read by the node and timed out, and whose second try was refused, ends as 'connection refused' for the
+HTTP library, and may have created the group all the same.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from planner.model import Action, Presence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planner.model import Dialect
+
+TOO_MANY_REQUESTS = 429
+SERVER_ERRORS = 500
+OK = 200
+READ_MISSING = frozenset({404, 410})
+"""A read is 'absent' by these only; other statuses in `Dialect.missing` (400) are about deletes."""
+
+
+class TryEnd(enum.Enum):
+    """How one try of a request ended."""
+
+    NOT_SENT = "not sent"  # refused, DNS, connect time-out: the node surely never saw it
+    UNANSWERED = "unanswered"  # the node may have read it, and gave no answer
+    ANSWERED = "answered"  # a status line was read
+    STOPPED = "stopped"  # the permit was gone before the try; nothing was sent
+
+
+class Try(NamedTuple):
+    """One try of a request: how it ended, when (seconds, monotonic), with which status, in which words."""
+
+    end: TryEnd
+    at: float
+    status: int = 0
+    detail: str = ""
+
+    @property
+    def reached(self) -> bool:
+        """Whether the node may have seen it."""
+        return self.end in (TryEnd.UNANSWERED, TryEnd.ANSWERED)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether it may have taken, or may still take, an effect that no answer tells of."""
+        return self.end is TryEnd.UNANSWERED or (
+            self.end is TryEnd.ANSWERED
+            and (self.status >= SERVER_ERRORS or self.status == TOO_MANY_REQUESTS)
+        )
+
+    def __str__(self) -> str:
+        return self.detail or (str(self.status) if self.status else self.end.value)
+
+
+class Method(enum.StrEnum):
+    """What a request does, whatever its HTTP form on that node."""
+
+    READ = "read"
+    CREATE = "create"
+    DELETE = "delete"
+
+    @classmethod
+    def towards(cls, presence: Presence) -> Method:
+        """The write that leads to `presence`."""
+        return cls.CREATE if presence is Presence.PRESENT else cls.DELETE
+
+
+class Call(NamedTuple):
+    """One request to one node, to be tried at most `tries` times. `id` is unique within a run."""
+
+    id: int
+    method: Method
+    group: str
+    node: str
+    tries: int
+
+
+class Body(NamedTuple):
+    """What a read's answer said.
+
+    Attributes:
+        group: the id in it.
+        extra: whether it shows more than the id; a delete and a create would lose that.
+        fault: why it cannot be used (not JSON, too large, too slow, a redirect …); empty when it can.
+    """
+
+    group: str = ""
+    extra: bool = False
+    fault: str = ""
+
+
+class Answer(NamedTuple):
+    """The end of a call: every try of it, in order, and the body of a read's answer."""
+
+    call: Call
+    tries: tuple[Try, ...]
+    body: Body | None = None
+
+
+class Reading(NamedTuple):
+    """What a read says of a cell. `presence` is None when it cannot be told: never 'absent'."""
+
+    presence: Presence | None
+    why: str = ""
+    extra: bool = False
+
+
+class Effect(enum.Enum):
+    """What a write did, as far as its answers tell."""
+
+    APPLIED = "applied"
+    NOT_APPLIED = "not applied"  # every try surely not sent
+    UNKNOWN = "unknown"  # to be read back
+    CONFLICT = "conflict"  # 'exists' to a create, 'missing' to a delete: to be read back
+    REFUSED = "refused"  # the node understood, and does not want to
+
+
+class Verdict(NamedTuple):
+    """The judgement of a write.
+
+    Attributes:
+        effect: what the write did.
+        suspect_since: when the last suspicious try ended; None when no try is suspicious.
+        first: whether no earlier try of ours may have reached the node. A conflict that comes `first`
+            is somebody else's doing.
+        tries: how many tries were sent or attempted.
+        why: the last try in words.
+    """
+
+    effect: Effect
+    suspect_since: float | None
+    first: bool
+    tries: int
+    why: str
+
+
+def judge_read(answer: Answer, dialect: Dialect) -> Reading:
+    """Say what a read tells of its cell."""
+    last = answer.tries[-1] if answer.tries else Try(TryEnd.STOPPED, 0.0)
+    if last.end is not TryEnd.ANSWERED:
+        return Reading(None, _words(answer.tries))
+    body = answer.body or Body()
+    if body.fault:
+        return Reading(None, body.fault)
+    if last.status in READ_MISSING and last.status in dialect.missing:
+        return Reading(Presence.ABSENT)
+    if last.status == OK:
+        if body.group != answer.call.group:
+            return Reading(None, f"the answer is about another group: {body.group!r}")
+        return Reading(Presence.PRESENT, extra=body.extra)
+    return Reading(None, _words(answer.tries))
+
+
+def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False) -> Verdict:
+    """Say what a write did.
+
+    Args:
+        answer: the end of the call, with all its tries.
+        dialect: of the node that answered.
+        tried_before: whether an earlier call of ours for this cell may have reached the node.
+    """
+    tries = answer.tries
+    reached = sum(t.reached for t in tries)
+    suspicious = [t.at for t in tries if t.suspicious]
+    since = max(suspicious) if suspicious else None
+    sent = sum(t.end is not TryEnd.STOPPED for t in tries)
+    first = reached <= 1 and not tried_before
+
+    def verdict(effect: Effect, hint: str = "") -> Verdict:
+        words = _words(tries)
+        return Verdict(effect, since, first, sent, f"{words}; {hint}" if hint else words)
+
+    if not reached:
+        return verdict(Effect.NOT_APPLIED)
+    last = tries[-1]
+    if last.end is not TryEnd.ANSWERED:
+        return verdict(Effect.UNKNOWN)
+    create = answer.call.method is Method.CREATE
+    if last.status in (dialect.created if create else dialect.deleted):
+        return verdict(Effect.APPLIED)
+    if last.suspicious:
+        return verdict(Effect.UNKNOWN)
+    if last.status in (dialect.exists if create else _delete_missing(dialect)):
+        return verdict(Effect.CONFLICT)
+    if last.status < 400:  # noqa: PLR2004  (nothing below 400 is a refusal)
+        # A success that the contract does not know, or a redirect: it may well have taken effect.
+        since = last.at
+        key = "created" if create else "deleted"
+        return verdict(Effect.REFUSED, f"if that means success here, set cluster.api.{key}")
+    return verdict(Effect.REFUSED, _deviation(answer.call.method, last.status))
+
+
+def _delete_missing(dialect: Dialect) -> tuple[int, ...]:
+    """A delete of a missing group is unspecified: 404 by default, 400 is what others answer."""
+    return (*dialect.missing, 400)
+
+
+def _deviation(method: Method, status: int) -> str:
+    """Name the setting when a refusal looks like a known deviation of the node API."""
+    if status in (404, 405) and method is Method.CREATE:
+        return "if this node has another path, set cluster.api.path"
+    if status in (405, 411, 415, 422) and method is Method.DELETE:
+        return "if this node wants the id elsewhere, set cluster.api.delete_style"
+    if status in (401, 403):
+        return "the node does not accept these credentials"
+    return ""
+
+
+def _words(tries: Sequence[Try]) -> str:
+    """The end of the last try that was made, and how many there were."""
+    made = [t for t in tries if t.end is not TryEnd.STOPPED]
+    if not made:
+        return "stopped before it was sent"
+    many = f" after {len(made)} tries" if len(made) > 1 else ""
+    return f"{made[-1]}{many}"
+
+
+def writes(action: Action) -> Method:
+    """The method that carries out an action."""
+    return Method.towards(action.after)

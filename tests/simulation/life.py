@@ -1,0 +1,289 @@
+"""One simulated life from one seed: a cluster, a file, an apply that may go wrong, and what must be true then.
+
+The invariant (docs/guarantees.md): within the assumptions every cell ends as planned, or every cell ends as it
+was, or the run says exit 4 and names the cells that may differ; and after a recovery in a healed world every
+cell is as it was.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from planner.app import apply_plan, make_plan, recover, what_to_recover
+from planner.errors import Incomplete, Interrupted, NodesUnreadable, PlannerError, Reversed, StalePlan
+from planner.model import Cell, Desired, Group, Limits, Managed, Node, Plan, Policy, Presence, StepState
+from planner.transaction import World as Ports
+from planner.verdict import Call, Method
+from tests.simulation.memory import MemoryStore
+from tests.simulation.world import SETTLE, Crash, Faults, World
+
+CLUSTER = "simulated"
+NAMES = ("node01", "node02", "node03")
+URLS = {name: f"http://{name}" for name in NAMES}
+
+
+class Violation(AssertionError):
+    """The invariant does not hold; the timeline tells how it came."""
+
+
+@dataclass(slots=True)
+class Scenario:
+    """What one seed asks for."""
+
+    seed: int
+    faults: Faults = field(default_factory=Faults)
+    groups: int = 2
+    parallelism: int = 4
+    crashes: list[int] = field(default_factory=list)  # port calls until the process dies, per run
+    signal_in: int | None = None
+    dead: dict[str, tuple[float, float]] = field(default_factory=dict)
+    refuse: bool = False
+    meddle: int = 0
+    store_fails: float = 0.0
+    recover_after: float = 0.0  # seconds between a death and the next recover
+    canary: bool = False
+
+
+def scenario_of(seed: int) -> Scenario:
+    """Draw a scenario within the assumptions."""
+    rng = random.Random(seed)
+    scenario = Scenario(seed, groups=rng.choice((1, 2, 2, 3)), parallelism=rng.choice((1, 2, 4, 16)))
+    kinds = ["error_before", "error_after", "hang_before", "hang_after", "late", "late_error"]
+    kinds += ["reset_before", "reset_after", "refused", "rate_limit", "false_404"]
+    for kind in rng.sample(kinds, rng.choice((0, 1, 1, 2, 4))):
+        setattr(scenario.faults, kind, rng.choice((0.02, 0.1, 0.3, 0.6)) / (4 if kind == "false_404" else 1))
+    if rng.random() < 0.35:
+        scenario.crashes = [rng.randint(2, 90) for _ in range(rng.choice((1, 1, 2, 3)))]
+        scenario.recover_after = rng.choice((0.0, 0.01, 1.0, 60.0))
+    if rng.random() < 0.15:
+        scenario.signal_in = rng.randint(1, 60)
+    if rng.random() < 0.2:
+        start = rng.uniform(0.0, 3.0)
+        scenario.dead = {rng.choice(NAMES): (start, start + rng.choice((0.5, 20.0, 400.0, 4000.0)))}
+    scenario.refuse = rng.random() < 0.15
+    scenario.meddle = rng.choice((0, 0, 0, 0, 1, 2))
+    if rng.random() < 0.1:
+        scenario.store_fails = rng.choice((0.1, 0.5, 1.0))
+    scenario.canary = rng.random() < 0.1
+    return scenario
+
+
+class Life:
+    """A cluster, a store and a file, and the runs over them."""
+
+    def __init__(self, scenario: Scenario, *, keep_timeline: bool = False) -> None:
+        self.scenario = scenario
+        rng = self.rng = random.Random(scenario.seed * 7 + 1)
+        self.world = World(rng, {name: set() for name in NAMES})
+        self.world.timeline = [] if keep_timeline else None
+        self.store = MemoryStore()
+        self.store.say = self.world.say
+        self.policy = Policy(parallelism=scenario.parallelism, settle=SETTLE)
+        self.ports = Ports(self.world, self.world, self.world, self.world)
+        self.desired = self._draw_cluster()
+        self.before: dict[str, frozenset[str]] = {}
+        self.plan: Plan | None = None
+
+    def _draw_cluster(self) -> Desired:
+        """Some groups exist, some are wanted, some are managed: creates, repairs, deletes, adoptions."""
+        memory = self.store.memory(CLUSTER)
+        memory.nodes = tuple(URLS.items())
+        wanted = []
+        for number in range(self.scenario.groups):
+            group = f"g{number}"
+            kind = self.rng.choice(("create", "create", "delete", "absent", "repair", "adopt"))
+            holders = {
+                "create": (),
+                "delete": NAMES,
+                "absent": NAMES,
+                "adopt": NAMES,
+                "repair": self.rng.sample(NAMES, self.rng.randint(1, 2)),
+            }[kind]
+            for name in holders:
+                self.world.nodes[name].add(group)
+            if kind in ("delete", "repair"):
+                for name in NAMES:
+                    memory.managed[group, URLS[name]] = Managed(group, URLS[name], order=number)
+            if kind != "delete":
+                state = Presence.ABSENT if kind == "absent" else Presence.PRESENT
+                wanted.append(Group(group, NAMES, state))
+        nodes = tuple(Node(name, url) for name, url in URLS.items())
+        return Desired(CLUSTER, nodes, tuple(wanted), Limits(None, None))
+
+    # Runs.
+
+    def plan_and_apply(self) -> str:
+        """Plan in peace, then apply under the scenario's faults; say how it ended."""
+        self.plan = make_plan(self.desired, self.store, self.policy, self.ports)
+        self.before = self.world.snapshot()
+        self._let_loose()
+        try:
+            with self.store.lock(CLUSTER, "apply", 0) as lease:
+                self._guard_marks(lease.epoch)
+                canary = frozenset(NAMES[:1]) if self.scenario.canary else frozenset()
+                apply_plan(self.plan, self.desired, self.store, lease, self.policy, self.ports, canary)
+        except PlannerError as error:
+            return self._ended(error)
+        except Crash:
+            return "crash"
+        return "applied"
+
+    def recover(self) -> str:
+        """Recover, perhaps dying again; say how it ended."""
+        self.world.pass_time(self.scenario.recover_after)
+        self._arm()
+        try:
+            with self.store.lock(CLUSTER, "recover", 0) as lease:
+                self._guard_marks(lease.epoch)
+                record = what_to_recover(self.store, CLUSTER)
+                if record is None:
+                    return "nothing"
+                recover(record, lease, self.policy, self.ports)
+        except PlannerError as error:
+            return self._ended(error)
+        except Crash:
+            return "crash"
+        return "recovered"
+
+    def _let_loose(self) -> None:
+        scenario, world = self.scenario, self.world
+        world.faults = scenario.faults
+        world.dead = {
+            name: (world.time + start, world.time + end) for name, (start, end) in scenario.dead.items()
+        }
+        world.signal_in = scenario.signal_in
+        self.store.fail_rate = scenario.store_fails
+        self.store.rng = random.Random(scenario.seed + 3)
+        cells = [step.cell for step in self.plan.steps] if self.plan else []
+        if scenario.refuse and cells:
+            world.refuses = {self.rng.choice(cells)}
+        for _ in range(scenario.meddle if cells else 0):
+            world.meddle(
+                self.rng.uniform(0, 1.0), self.rng.choice(cells), present=self.rng.random() < 0.5
+            )
+        self._arm()
+
+    def _arm(self) -> None:
+        self.world.crash_in = self.scenario.crashes.pop(0) if self.scenario.crashes else None
+        self.store.on_commit = self.world.port_call
+
+    def heal(self) -> None:
+        """No more faults: what a recovery needs to end."""
+        self.world.faults = Faults()
+        self.world.dead = {}
+        self.world.refuses = set()
+        self.world.crash_in = None
+        self.world.signal_in = None
+        self.world.signals = 0
+        self.store.fail_rate = 0.0
+        self.scenario.crashes = []
+
+    def _ended(self, error: PlannerError) -> str:
+        self.world.say(f"exit {error.exit_code}: {error.what}")
+        for line in error.details:
+            self.world.say(f"    {line}")
+        return {
+            Reversed: "reversed",
+            Interrupted: "interrupted",
+            Incomplete: "incomplete",
+            StalePlan: "stale",
+            NodesUnreadable: "unreadable",
+        }.get(type(error), error.code)
+
+    def _guard_marks(self, epoch: int) -> None:
+        """Law 1: no write without a durable mark of its cell, of the lock's current holder."""
+        submit = World.submit
+        world, memory = self.world, self.store.memory(CLUSTER)
+
+        def guarded(call: Call) -> None:
+            if call.method is not Method.READ:
+                record = list(memory.records.values())[-1]
+                numbers = {step.cell: step.number for step in record.intent.steps}
+                mark = memory.marks[record.number].get(numbers[Cell(call.group, call.node)])
+                if mark is None or mark.state in (
+                    StepState.PENDING,
+                    StepState.NOT_APPLIED,
+                    StepState.NOT_OURS,
+                    StepState.UNDONE,
+                ):
+                    raise Violation(f"a write without a mark: {call}, {mark}")
+                if memory.epoch != epoch:
+                    raise Violation("a write without the lock")
+            submit(world, call)
+
+        self.ports = Ports(_Guarded(world, guarded), world, world, world)
+
+    # What must be true.
+
+    def check(self, ending: str) -> None:
+        """Raise `Violation` unless the cluster is as the ending says, once everything late has landed."""
+        self.world.pass_time(3 * SETTLE)
+        if ending == "applied":
+            self._check_cells({step.cell: step.after for step in self.plan.steps} if self.plan else {})
+        elif ending in ("reversed", "interrupted", "recovered", "stale", "unreadable"):
+            self._check_cells({step.cell: step.before for step in self.plan.steps} if self.plan else {})
+        elif ending == "incomplete":
+            self._check_named()
+
+    def _check_cells(self, wanted: dict[Cell, Presence]) -> None:
+        for cell, presence in wanted.items():
+            if cell in self.world.foreign:
+                continue
+            there = cell.group in self.world.nodes[cell.node]
+            if there is not (presence is Presence.PRESENT):
+                raise Violation(f"{cell} should be {presence}")
+
+    def _check_named(self) -> None:
+        """Exit 4: every cell that is not as it was is open in the journal."""
+        record = what_to_recover(self.store, CLUSTER)
+        if record is None or self.plan is None:
+            raise Violation("exit 4, and nothing is unfinished in the store")
+        open_numbers = {
+            mark.number
+            for mark in record.marks
+            if mark.state not in (StepState.PENDING, StepState.NOT_APPLIED, StepState.UNDONE)
+        }
+        self._check_cells(
+            {step.cell: step.before for step in self.plan.steps if step.number not in open_numbers}
+        )
+
+
+class _Guarded:
+    """The world's nodes with a guard before every request."""
+
+    def __init__(self, world: World, submit) -> None:  # type: ignore[no-untyped-def]
+        self.submit = submit
+        self.wait = world.wait
+        self.revoke = world.revoke
+
+
+def live(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
+    """Live one scenario to its end, and check it.
+
+    Raises:
+        Violation: the invariant does not hold.
+    """
+    life = Life(scenario, keep_timeline=keep_timeline)
+    try:
+        ending = life.plan_and_apply()
+        if ending != "crash":
+            life.check(ending)
+        runs = 0
+        while what_to_recover(life.store, CLUSTER) is not None:
+            runs += 1
+            if runs > 3:
+                life.heal()
+            if runs > 6:
+                raise Violation("a healed world, and the transaction is still unfinished")
+            ending = life.recover()
+            if ending != "crash":
+                life.check(ending)
+        if ending == "crash":  # it died before the transaction began, or after it was closed
+            records = life.store.memory(CLUSTER).records
+            state = records[1].state.value if records else "reversed"
+            life.check({"applied": "applied"}.get(state, "reversed"))
+    except Violation as violation:
+        violation.add_note("\n".join(life.world.timeline or [f"seed {scenario.seed}"]))
+        raise
+    return life

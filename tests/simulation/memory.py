@@ -1,0 +1,179 @@
+"""The store in memory, with a durable half that survives crashes and commits that fail."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from planner.errors import Incomplete, Locked, LockLost, StoreFailed
+from planner.model import (
+    UNFINISHED,
+    Cell,
+    Managed,
+    StepState,
+    TransactionState,
+    check_transaction_move,
+)
+from planner.ports import CellMark, Closing, Holder, Intent, Knowledge, Record, Watched, Wave
+
+
+@dataclass(slots=True)
+class ClusterMemory:
+    """What is durable of one cluster."""
+
+    epoch: int = 0
+    serial: int = 0
+    managed: dict[tuple[str, str], Managed] = field(default_factory=dict)
+    nodes: tuple[tuple[str, str], ...] = ()
+    records: dict[int, Record] = field(default_factory=dict)
+    marks: dict[int, dict[int, CellMark]] = field(default_factory=dict)
+    holder: Holder | None = None
+    watch: dict[tuple[str, str], Watched] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """Implements `planner.ports.Store`; every commit may fail or crash, as `on_commit` says."""
+
+    def __init__(self, store: str = "memory") -> None:
+        self.id = store
+        self.clusters: dict[str, ClusterMemory] = {}
+        self.on_commit: Callable[[str], None] = lambda moment: None
+        self.fail_rate = 0.0
+        self.rng = random.Random(0)
+        self.say: Callable[[str], None] = lambda text: None
+
+    def memory(self, cluster: str) -> ClusterMemory:
+        """The durable half."""
+        return self.clusters.setdefault(cluster, ClusterMemory())
+
+    def knowledge(self, cluster: str) -> Knowledge:
+        """See the port."""
+        m = self.memory(cluster)
+        unfinished = next((n for n, r in m.records.items() if r.state in UNFINISHED), None)
+        return Knowledge(self.id, m.serial, dict(m.managed), m.nodes, unfinished)
+
+    def record(self, cluster: str, number: int) -> Record | None:
+        """See the port."""
+        m = self.memory(cluster)
+        record = m.records.get(number)
+        return record and replace(record, marks=tuple(m.marks[number][k] for k in sorted(m.marks[number])))
+
+    def history(self, cluster: str, limit: int = 50) -> tuple[Record, ...]:
+        """See the port."""
+        return tuple(reversed(self.memory(cluster).records.values()))[:limit]
+
+    def applied(self, cluster: str, plan_digest: str) -> int | None:
+        """See the port."""
+        return next(
+            (
+                n
+                for n, r in self.memory(cluster).records.items()
+                if r.state is TransactionState.APPLIED and r.intent.plan_digest == plan_digest
+            ),
+            None,
+        )
+
+    def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
+        """See the port."""
+        m = self.memory(cluster)
+        return tuple(
+            (n, r.intent.steps[mark.number - 1].cell)
+            for n, r in m.records.items()
+            for mark in m.marks[n].values()
+            if mark.state is StepState.SET_ASIDE
+        )
+
+    def watched(self, cluster: str) -> tuple[Watched, ...]:
+        """See the port."""
+        return tuple(self.memory(cluster).watch.values())
+
+    def holder(self, cluster: str) -> Holder | None:
+        """See the port."""
+        return self.memory(cluster).holder
+
+    @contextmanager
+    def lock(self, cluster: str, command: str, timeout: float) -> Iterator[MemoryLease]:
+        """See the port. A crash frees the lock, as an operating system does."""
+        m = self.memory(cluster)
+        if m.holder is not None:
+            raise Locked("Another run holds the lock", where=m.holder.who)
+        m.epoch += 1
+        m.holder = Holder("simulation", command, "2026-01-01T00:00:00Z")
+        try:
+            yield MemoryLease(self, m, m.epoch, cluster)
+        finally:
+            m.holder = None
+
+
+@dataclass(slots=True)
+class MemoryLease:
+    """Implements `planner.ports.Lease`."""
+
+    store: MemoryStore
+    memory: ClusterMemory
+    epoch: int
+    cluster: str
+
+    def prove(self) -> None:
+        """See the port."""
+        if self.memory.epoch != self.epoch:
+            raise LockLost("The lock was lost")
+
+    def begin(self, intent: Intent) -> int:
+        """See the port."""
+        m = self.memory
+        if any(record.state in UNFINISHED for record in m.records.values()):
+            raise Incomplete("An unfinished transaction is in the store")
+        self._before("begin")
+        number = len(m.records) + 1
+        m.records[number] = Record(number, self.cluster, TransactionState.OPEN, intent, ())
+        m.marks[number] = {step.number: CellMark(step.number, StepState.PENDING) for step in intent.steps}
+        self._after("begin")
+        return number
+
+    def commit(self, transaction: int, wave: Wave) -> None:
+        """See the port."""
+        self._before("commit")
+        self._write(transaction, wave)
+        self._after("commit")
+
+    def close(self, transaction: int, wave: Wave, closing: Closing) -> None:
+        """See the port."""
+        self._before("close")
+        self._write(transaction, wave)
+        m = self.memory
+        for managed in closing.managed:
+            m.managed[managed.group, managed.url] = managed._replace(order=len(m.managed))
+        for key in closing.forgotten:
+            m.managed.pop(key, None)
+        urls = {node.url for node in closing.nodes}
+        m.managed = {key: value for key, value in m.managed.items() if key[1] in urls}
+        m.nodes = tuple((node.name, node.url) for node in closing.nodes)
+        m.serial += 1
+        self._after("close")
+
+    def _write(self, number: int, wave: Wave) -> None:
+        m = self.memory
+        record = m.records[number]
+        if wave.state is not None and wave.state is not record.state:
+            check_transaction_move(record.state, wave.state)
+        for mark in wave.marks:
+            m.marks[number][mark.number] = mark
+        m.records[number] = replace(
+            record, state=wave.state or record.state, message=wave.message or record.message
+        )
+        shown = ", ".join(f"{mark.number}={mark.state}" for mark in wave.marks)
+        self.store.say(f"store: {shown} {wave.state or ''} {wave.message}")
+
+    def _before(self, what: str) -> None:
+        if self.memory.epoch != self.epoch:
+            raise LockLost("The lock was lost")
+        self.store.on_commit(f"before {what}")
+        if self.store.fail_rate and self.store.rng.random() < self.store.fail_rate:
+            self.store.say("store: commit failed")
+            raise StoreFailed("The store cannot be written", why="simulated")
+
+    def _after(self, what: str) -> None:
+        self.store.on_commit(f"after {what}")
