@@ -1,0 +1,26 @@
+"""The command line: parse, build the adapters, call the use case, map errors to exit codes once.
+
+::
+
+    main.py       the group of commands; the one place where an error becomes an exit code
+    options.py    the settings as options, on every command alike
+    session.py    file, settings, store, nodes and signals of one run
+    logs.py       events as log lines
+    commands/     one file per command, imported when it is called
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The console script."""
+    if sys.argv[1:] == ["--version"]:  # asked by scripts all the time: answered before anything is imported
+        from planner import __version__
+
+        sys.stdout.write(f"planner {__version__}\n")
+        return
+    from planner.cli.main import run
+
+    run()

@@ -1,0 +1,35 @@
+"""`planner status`: the lock, what is unfinished, and the last apply."""
+
+from __future__ import annotations
+
+import click
+
+from planner.cli.options import STORE_ONLY, Command, cluster_option, format_option, settings_options
+from planner.cli.session import Session
+from planner.errors import Incomplete
+from planner.results import Status
+
+
+@click.command(cls=Command)
+@click.option("--check", is_flag=True, help="Exit 4 when something needs `planner recover`.")
+@cluster_option
+@format_option
+@settings_options(STORE_ONLY)
+def command(*, check: bool, cluster: str | None, output: str, **flags: str | None) -> int:
+    """Show who holds the lock, what is unfinished, set aside or watched, and when the last apply was.
+
+    \b
+    Examples:
+      planner status
+      planner status --check || planner recover
+    """
+    from planner.app import status
+
+    with Session(flags, output) as session:
+        store = session.existing_store()
+        if store is None:
+            session.view.status(Status(cluster or session.desired().cluster, store=""))
+            return 0
+        found = status(store, session.cluster(cluster))
+        session.view.status(found)
+        return Incomplete.exit_code if check and (found.needs_recover or found.set_aside) else 0

@@ -1,0 +1,25 @@
+"""`planner validate`: check the file offline."""
+
+from __future__ import annotations
+
+import click
+
+from planner.cli.options import Command, settings_options
+from planner.cli.session import Session
+
+
+@click.command(cls=Command)
+@settings_options(frozenset({"file", "color"}))
+def command(**flags: str | None) -> None:
+    """Check groups.yaml offline: every problem at once, with line and column. Nothing is sent.
+
+    \b
+    Example:
+      planner validate --file groups.yaml
+    """
+    with Session(flags) as session:
+        desired = session.desired()
+        session.view.info(
+            f"{desired.origin} is valid: {len(desired.groups)} groups on {len(desired.nodes)} nodes "
+            f"of cluster {desired.cluster}."
+        )

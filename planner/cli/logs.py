@@ -1,0 +1,58 @@
+"""Events as log lines on stderr: text for people, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from planner.model import Event
+    from planner.ports import Reporter
+
+LOGGER = logging.getLogger("planner")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, message, and what the event was about."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure(level: str, form: str) -> None:
+    """Log to stderr at this level, as ``text`` or ``json``."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter() if form == "json" else logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    )
+    LOGGER.handlers = [handler]
+    LOGGER.propagate = False
+    LOGGER.setLevel(level.upper())
+
+
+class LogReporter:
+    """Logs every event, and hands it on to the reporter that shows it."""
+
+    def __init__(self, shown: Reporter) -> None:
+        self._shown = shown
+
+    def emit(self, event: Event) -> None:
+        """See `planner.ports.Reporter`. What a run does in detail is for `--log-level debug`."""
+        self._shown.emit(event)
+        if event.kind == "progress" or not LOGGER.isEnabledFor(logging.DEBUG):
+            return
+        fields = {"event": event.kind, "node": event.node, "group": event.group, "text": event.text}
+        if event.step is not None:
+            fields |= {"step": str(event.step.number), "action": event.step.action.value}
+        fields = {key: value for key, value in fields.items() if value}
+        LOGGER.debug(json.dumps(fields, ensure_ascii=True), extra={"fields": fields})

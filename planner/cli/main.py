@@ -1,0 +1,112 @@
+"""The group of commands, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from planner import __version__
+from planner.errors import Interrupted, PlannerError, WrongUsage
+
+COMMANDS = {
+    "validate": "Check groups.yaml offline.",
+    "plan": "Read every node and show what would change.",
+    "apply": "Carry out a plan on every node, or reverse it.",
+    "recover": "Finish what a dead or failed run left.",
+    "status": "Show the lock, what is unfinished, and the last apply.",
+    "init": "Write a commented groups.yaml and .env to start from.",
+    "schema": "Print a JSON Schema.",
+    "simulate": "Run a simulated cluster with faults.",
+    "demo": "Show the whole story on a simulated cluster.",
+}
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when it is called, so that the others cost nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of a day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"planner.cli.commands.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)  # noqa: S101  (every module of the folder has one)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="planner", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Keep the groups of a whole cluster equal to a YAML file, as one transaction.
+
+    Either every node ends as planned, or every node ends as it was.
+
+    \b
+    Examples:
+      planner init                        a groups.yaml to start from
+      planner plan                        what would change
+      planner plan --out plan.json        the same, to be reviewed
+      planner apply plan.json             exactly that
+      planner recover                     finish what a dead run left
+    """
+
+
+def run(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code; a traceback is a bug."""
+    code, at_once = invoke(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (BrokenPipeError, ValueError):
+            at_once = True  # whoever read us is gone
+    if at_once:  # worker threads may still wait for an answer; nobody waits for them
+        os._exit(code)
+    sys.exit(code)
+
+
+def invoke(arguments: list[str] | None = None) -> tuple[int, bool]:
+    """Run the command line; return the exit code, and whether the process should leave at once."""
+    try:
+        result = cli.main(args=arguments, prog_name="planner", standalone_mode=False)
+        return (result if isinstance(result, int) else 0), False
+    except click.exceptions.Exit as leave:
+        return leave.exit_code, False
+    except click.UsageError as error:
+        error.show()
+        return WrongUsage.exit_code, False
+    except click.ClickException as error:
+        error.show()
+        return PlannerError.exit_code, False
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; nothing was changed.", err=True)
+        return Interrupted.exit_code, False
+    except BrokenPipeError:
+        return PlannerError.exit_code, True
+    except PlannerError as error:
+        _show(error)
+        return error.exit_code, error.code in ("incomplete", "lock-lost", "interrupted")
+
+
+def _show(error: PlannerError) -> None:
+    """Show an error through the view of the command that raised it, or in plain text before there was one."""
+    from planner.views import open_view
+
+    view = getattr(error, "view", None)
+    if view is None:
+        view = open_view("text", stdout=sys.stdout, stderr=sys.stderr, environ=os.environ)
+    view.error(error)

@@ -1,0 +1,105 @@
+"""The settings as options: one table, on every command alike, each with its environment twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from planner.settings import SETTINGS
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+STORE_ONLY = frozenset({"file", "store", "lock_timeout", "log_level", "log_format", "color"})
+"""Settings of commands that ask no node."""
+
+
+class SettingOption(click.Option):
+    """An option that stands for one row of the table; its value is judged with all the others at once."""
+
+
+class Command(click.Command):
+    """A command whose help lists the settings apart from its own options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command's own options first."""
+        own, settings = [], []
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None:
+                (settings if isinstance(parameter, SettingOption) else own).append(row)
+        if own:
+            with formatter.section("Options"):
+                formatter.write_dl(own)
+        if settings:
+            with formatter.section("Settings (in the environment and in .env as PLANNER_…, too)"):
+                formatter.write_dl(settings)
+
+
+def settings_options(only: frozenset[str] | None = None) -> Callable[[_F], _F]:
+    """Add an option for every setting, or for some of them; they arrive as keyword arguments of text or None."""
+
+    def decorate(function: _F) -> _F:
+        for setting in reversed(SETTINGS):
+            if not setting.has_flag or (only is not None and setting.name not in only):
+                continue
+            names = [setting.flag, setting.name]
+            if setting.name == "file":
+                names.insert(0, "-f")
+            function = click.option(
+                *names,
+                cls=SettingOption,
+                default=None,
+                metavar="|".join(setting.choices) or None,
+                help=f"{setting.help}  [default: {setting.default_text}]",
+            )(function)
+        return function
+
+    return decorate
+
+
+def format_option(function: _F) -> _F:
+    """Add `--format text|json`."""
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="What is written to stdout.",
+    )(function)
+
+
+def quiet_option(function: _F) -> _F:
+    """Add `--quiet`."""
+    return click.option("-q", "--quiet", is_flag=True, help="No progress; only results, warnings and errors.")(
+        function
+    )
+
+
+cluster_option = click.option(
+    "--cluster",
+    metavar="NAME",
+    help="The cluster's name; needed only when there is no readable file and the store knows several.",
+)
+
+
+def allowance_options(function: _F) -> _F:
+    """Add the options that allow one plan something knowingly. They have no environment twin."""
+    for option in (
+        click.option(
+            "--allow-lossy-delete", is_flag=True, help="Delete records that show more than the id, too."
+        ),
+        click.option(
+            "--allow-delete-adopted", is_flag=True, help="Delete adopted groups that are no longer declared."
+        ),
+        click.option(
+            "--allow-deletes",
+            type=click.IntRange(0),
+            metavar="N",
+            help="Allow this plan to delete up to N groups, whatever the limits say.",
+        ),
+    ):
+        function = option(function)
+    return function

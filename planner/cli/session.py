@@ -1,0 +1,159 @@
+"""One run of a command: the file, the settings, the store, the nodes and the signals."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from planner.clock import SystemClock
+from planner.control import RunControl
+from planner.errors import FileInvalid, PlannerError, StoreFailed, WrongUsage
+from planner.settings import load_settings, read_dotenv
+from planner.views import open_view
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import TracebackType
+
+    from planner.model import Desired, Node
+    from planner.settings import Settings
+    from planner.store.sqlstore import SqlStore
+    from planner.transaction import World
+    from planner.views import View
+
+STDIN = "-"
+
+
+class Session:
+    """Everything that a command needs, built when it is asked for, and closed in the right order."""
+
+    def __init__(self, flags: Mapping[str, str | None], output: str = "text", *, quiet: bool = False) -> None:
+        self.settings: Settings = load_settings(flags, os.environ, read_dotenv(Path(".env")))
+        self.output = output
+        self.view: View = open_view(
+            output,
+            color=self.settings.color,
+            quiet=quiet,
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+            environ=os.environ,
+        )
+        self.clock = SystemClock()
+        self.control = RunControl(self.clock)
+        self._stack = ExitStack()
+        self._store: SqlStore | None = None
+        self._quiet = quiet
+
+    def __enter__(self) -> Self:
+        from planner.cli.logs import configure
+
+        configure(self.settings.log_level, self.settings.log_format)
+        for warning in self.settings.warnings:
+            self.view.warning(warning)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        if isinstance(error, PlannerError):
+            error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
+
+    # The file.
+
+    @property
+    def reads_stdin(self) -> bool:
+        """Whether the file comes from standard input, which then cannot answer questions."""
+        return self.settings.file == STDIN
+
+    def desired(self) -> Desired:
+        """What the file asks for.
+
+        Raises:
+            FileInvalid: every problem at once.
+            WrongUsage: nodes both in the file and in the environment.
+        """
+        from planner.desired import parse
+
+        origin = "standard input" if self.reads_stdin else self.settings.file
+        return parse(self._text(), origin=origin, nodes_override=self.settings.nodes)
+
+    def _text(self) -> bytes:
+        if self.reads_stdin:
+            return sys.stdin.buffer.read()
+        try:
+            return Path(self.settings.file).read_bytes()
+        except OSError as error:
+            raise FileInvalid(
+                f"{self.settings.file} cannot be read",
+                why=error.strerror or str(error),
+                next="write one with `planner init`, or name another with --file",
+            ) from error
+
+    def cluster(self, name: str | None) -> str:
+        """The cluster's name: as given, or of the file, or the only one that the store knows.
+
+        Raises:
+            WrongUsage: it cannot be told.
+        """
+        if name:
+            return name
+        try:
+            return self.desired().cluster
+        except (FileInvalid, WrongUsage) as problem:
+            known = self.store(create=False).clusters()
+            if len(known) == 1:
+                return known[0]
+            raise WrongUsage(
+                "It cannot be told which cluster is meant",
+                why=f"{problem.what}; the store knows {', '.join(known) or 'no cluster'}",
+                next="name it with --cluster",
+            ) from problem
+
+    # The ports.
+
+    def store(self, *, create: bool = True) -> SqlStore:
+        """The store, opened once."""
+        if self._store is None:
+            from planner.store import open_store
+
+            self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
+        return self._store
+
+    def existing_store(self) -> SqlStore | None:
+        """The store if there is one; a look at it must not make one."""
+        try:
+            return self.store(create=False)
+        except StoreFailed as failure:
+            if failure.code == "store-missing":
+                return None
+            raise
+
+    @contextmanager
+    def world(self, nodes: tuple[Node, ...]) -> Iterator[World]:
+        """The ports over these nodes, with progress on the screen and signals heeded."""
+        from planner.cli.logs import LogReporter
+        from planner.nodes import HttpNodes
+        from planner.transaction import World
+
+        s = self.settings
+        with (
+            self.view.reporter() as shown,
+            HttpNodes(
+                nodes,
+                connect_timeout=s.connect_timeout,
+                read_timeout=s.read_timeout,
+                retry_statuses=s.retry_status,
+                backoff=s.backoff,
+                backoff_max=s.backoff_max,
+                parallelism=s.parallelism,
+                clock=self.clock,
+                permit=self.control.permit,
+            ) as client,
+            self.control.signals(),
+        ):
+            self.control.watch(client.wake)
+            yield World(client, self.clock, self.control, LogReporter(shown))
