@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from planner.clock import SystemClock
 from planner.control import RunControl
-from planner.errors import FileInvalid, PlannerError, StoreFailed, WrongUsage
+from planner.errors import FileInvalid, PlannerError, WrongUsage
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -122,15 +122,6 @@ class Session:
 
             self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
         return self._store
-
-    def existing_store(self) -> SqlStore | None:
-        """The store if there is one; a look at it must not make one."""
-        try:
-            return self.store(create=False)
-        except StoreFailed as failure:
-            if failure.code == "store-missing":
-                return None
-            raise
 
     @contextmanager
     def world(self, nodes: tuple[Node, ...]) -> Iterator[World]:

@@ -12,7 +12,7 @@
 
 from planner.transaction.machine import Outcome, StepOutcome, Transaction, World, runs_of
 from planner.transaction.observe import Observation, observe
-from planner.transaction.recovery import open_steps, patience, resume
+from planner.transaction.recovery import open_steps, patience, resume, states_of
 from planner.transaction.run import StepRun
 from planner.transaction.scheduler import Abandoned, RunInterrupted
 
@@ -30,4 +30,5 @@ __all__ = [
     "patience",
     "resume",
     "runs_of",
+    "states_of",
 ]

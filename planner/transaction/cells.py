@@ -99,10 +99,10 @@ class Cells:
             if reading.presence is None:
                 raise self._failed(run, f"it cannot be read before the write: {reading.why}")
             if reading.presence is step.after:
-                self._not_ours(run, "it was there already" if step.after is Presence.PRESENT else "it was gone")
+                there = step.after is Presence.PRESENT
+                self._not_ours(run, "it was there already" if there else "it was gone")
                 return
-            if reading.extra and step.action is Action.DELETE and not self._allow_lossy:
-                raise self._failed(run, "its record shows more than the id, which a delete would lose")
+            self._check_loss(run, reading)
         self._tell("started", run)
         yield from self._write_until_met(run)
 
@@ -121,9 +121,10 @@ class Cells:
                 return
             if verdict.effect is Effect.NOT_APPLIED and verdict.tries == 0:
                 continue  # the permit was missing for a moment; the control decides whether it comes back
-            if verdict.effect in (Effect.NOT_APPLIED, Effect.REFUSED):
+            if verdict.effect is Effect.NOT_APPLIED:
                 self._settle_for_not_applied(run, verdict.why)
-                raise self._failed(run, verdict.why)
+            if verdict.effect in (Effect.NOT_APPLIED, Effect.REFUSED):
+                raise self._failed(run, verdict.why)  # refused: the reverse reads it back all the same
             met = yield from self._read_back(run, verdict)
             if met:
                 return
@@ -154,6 +155,7 @@ class Cells:
                 self._settle_for_not_applied(run, verdict.why)
             why = f"{verdict.why}, and it cannot be read back: {reading.why}" if reading.why else verdict.why
             raise self._failed(run, why)
+        self._check_loss(run, reading)
         return False
 
     def settle(self, run: StepRun) -> Task:
@@ -162,7 +164,7 @@ class Cells:
         Raises:
             StepFailed: it cannot be seen, or it moved too often.
         """
-        for _ in range(MAX_MOVES + 1):
+        for moves in range(MAX_MOVES + 1):
             if run.suspect_since is not None:
                 yield run.suspect_since + self._policy.settle
             reading = yield from self._reader.read(run.step.cell)
@@ -176,6 +178,9 @@ class Cells:
                 return
             if run.state is StepState.NOT_OURS:
                 raise self._failed(run, "somebody else met it, and then took it back")
+            if moves == MAX_MOVES:
+                break
+            self._check_loss(run, reading)
             self._journal.move(run, StepState.UNKNOWN, "it moved after it was done")
             self._tell("unknown", run, "it moved after it was done")
             run.tries_left = self._policy.tries
@@ -188,7 +193,7 @@ class Cells:
         """Bring one cell back to its before-image, with patience: undone and read back, or undo-failed."""
         before = run.step.before
         deadline = self._clock.now() + self._policy.reverse_timeout
-        moves, attempt, was_met = 0, 0, False
+        moves, attempt, was_met, claimed = 0, 0, False, False
         while True:
             began = self._clock.now()
             reading = yield from self._reader.read(run.step.cell)
@@ -200,7 +205,7 @@ class Cells:
                     self._journal.move(run, StepState.UNDONE)
                     self._tell("undone", run)
                     return
-                was_met = True
+                was_met, claimed = True, False
                 assert run.suspect_since is not None  # noqa: S101  (narrows the type: it is not settled)
                 yield run.suspect_since + self._policy.settle
                 deadline += self._clock.now() - began
@@ -211,10 +216,10 @@ class Cells:
                     why = f"it moved {moves} times after it was undone"
                     break
                 verdict = yield from self._write(run, Method.towards(before), self._policy.tries)
-                if verdict.effect is Effect.APPLIED:
-                    attempt = 0
+                if verdict.effect is Effect.APPLIED and not claimed:
+                    attempt, claimed = 0, True
                     continue
-                why = verdict.why
+                why = f"{verdict.why}, and it is still {reading.presence}" if claimed else verdict.why
             if self._clock.now() >= deadline:
                 break
             attempt += 1
@@ -227,6 +232,7 @@ class Cells:
     def _write(self, run: StepRun, method: Method, tries: int) -> Generator[Call | float, Answer, Verdict]:
         answer = yield self._reader.call(method, run.step.cell, tries)
         verdict = judge_write(answer, run.dialect, tried_before=run.tried)
+        run.ours = run.ours or _may_be_ours(verdict)
         run.tried = run.tried or any(t.reached for t in answer.tries)
         if verdict.suspect_since is not None:
             run.suspect_since = max(verdict.suspect_since, run.suspect_since or verdict.suspect_since)
@@ -242,6 +248,11 @@ class Cells:
         self._journal.move(run, StepState.NOT_OURS, note)
         self._tell("not-ours", run, note)
 
+    def _check_loss(self, run: StepRun, reading: Reading) -> None:
+        """Do not delete what shows more than the id (law 9): somebody may have put it there meanwhile."""
+        if reading.extra and run.step.action is Action.DELETE and not self._allow_lossy:
+            raise self._failed(run, "its record shows more than the id, which a delete would lose")
+
     def _settle_for_not_applied(self, run: StepRun, why: str) -> None:
         """Nothing of ours can be there, and nothing can come: the reverse need not touch the cell."""
         if run.suspect_since is None and run.state is StepState.STARTED:
@@ -256,3 +267,11 @@ class Cells:
     def _tell(self, kind: str, run: StepRun, text: str = "") -> None:
         step = run.step
         self._reporter.emit(Event(kind, text, step, step.cell.node, step.cell.group))
+
+
+def _may_be_ours(verdict: Verdict) -> bool:
+    """Whether a write may have had, or may still have, an effect of ours."""
+    if verdict.suspect_since is not None:
+        return True
+    turned_down = verdict.effect is Effect.REFUSED or (verdict.effect is Effect.CONFLICT and verdict.first)
+    return verdict.effect is not Effect.NOT_APPLIED and not turned_down

@@ -120,7 +120,10 @@ class Transaction:
         )
 
     def apply(
-        self, closing: Callable[[], Closing], bystanders: Sequence[Seen] = (), canary: frozenset[str] = frozenset()
+        self,
+        closing: Callable[[], Closing],
+        bystanders: Sequence[Seen] = (),
+        canary: frozenset[str] = frozenset(),
     ) -> Outcome:
         """Carry every step out and see it, or reverse every step and see that.
 
@@ -192,8 +195,9 @@ class Transaction:
         """Converge every touched cell on its before-image, in reverse order."""
         to_undo = []
         for run in reversed(self._runs):
-            if run.state is StepState.STARTED and not run.tried and run.suspect_since is None:
-                self._journal.move(run, StepState.NOT_APPLIED)  # marked, and never sent
+            if run.state is StepState.STARTED and not run.ours:
+                # Never sent, or turned down: what is there is not ours.
+                self._journal.move(run, StepState.NOT_APPLIED)
             elif run.state in (StepState.STARTED, StepState.DONE, StepState.UNKNOWN, StepState.UNDO_FAILED):
                 self._journal.move(run, StepState.UNDOING)
                 to_undo.append(run)

@@ -10,7 +10,7 @@ from planner.transaction.cells import Reader
 from planner.transaction.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from planner.model import Node, Policy
     from planner.transaction.machine import World

@@ -9,6 +9,9 @@ from planner.model import Policy, StepState
 from planner.transaction.run import StepRun
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from planner.model import Step
     from planner.ports import CellMark, Record
 
 FINISHED = frozenset(
@@ -46,9 +49,16 @@ def patience(record: Record, policy: Policy) -> Policy:
     return replace(policy, settle=max(policy.settle, record.intent.policy.settle))
 
 
-def open_steps(record: Record) -> int:
-    """How many steps may still have to be undone."""
-    return sum(mark.state not in FINISHED for mark in record.marks)
+def open_steps(states: Iterable[tuple[Step, StepState]]) -> tuple[Step, ...]:
+    """The steps that may still have to be undone."""
+    return tuple(step for step, state in states if state not in FINISHED)
+
+
+def states_of(record: Record) -> Iterator[tuple[Step, StepState]]:
+    """Every step with its state, as the journal knows them."""
+    states = {mark.number: mark.state for mark in record.marks}
+    for step in record.intent.steps:
+        yield step, states.get(step.number, StepState.PENDING)
 
 
 def _restore(run: StepRun, mark: CellMark, now: float) -> None:
@@ -58,4 +68,5 @@ def _restore(run: StepRun, mark: CellMark, now: float) -> None:
     if mark.state not in FINISHED:
         # A mark is made before its request: 'not tried' in the journal does not mean that nothing was sent.
         run.tried = True
+        run.ours = True
         run.suspect_since = now

@@ -36,6 +36,8 @@ class StepRun:
         suspect_since: when the last suspicious try of a write ended (monotonic seconds); the cell must be
             read again one settle time later. None when nothing can still take effect.
         tried: whether a write of ours may have reached the node.
+        ours: whether a write of ours may have had, or may still have, an effect; a node that turned the only
+            one down ('exists', 'missing', refused) was left as it was.
         unanswered: whether a write ever went unanswered (watch list).
         tries_left: tries of the write that are still allowed going forward.
         checked_at: when the cell was last read before the write (monotonic seconds).
@@ -46,6 +48,7 @@ class StepRun:
         "checked_at",
         "dialect",
         "note",
+        "ours",
         "state",
         "step",
         "suspect_since",
@@ -60,6 +63,7 @@ class StepRun:
         self.state = StepState.PENDING
         self.suspect_since: float | None = None
         self.tried = False
+        self.ours = False
         self.unanswered = False
         self.tries_left = tries
         self.checked_at = float("-inf")
@@ -92,6 +96,7 @@ class Journal:
         self._wave = wave
         self._dirty: dict[int, StepRun] = {}
         self._moves: list[TransactionState] = []
+        self._message = ""
 
     def move(self, run: StepRun, state: StepState, note: str = "") -> None:
         """Move a step; durable with the next wave.
@@ -140,7 +145,8 @@ class Journal:
         Raises:
             LockLost: the lock's epoch has moved on.
         """
-        if not (self._dirty or self._moves or message):
+        self._message = message or self._message
+        if not (self._dirty or self._moves or self._message):
             return self.broken is None
         try:
             # A store that comes back has to be told every move: open, reversing, reversed.
@@ -148,7 +154,7 @@ class Journal:
                 self._lease.commit(self.number, Wave((), self._moves[0]))
                 self._moves.pop(0)
             state = self._moves[0] if self._moves else None
-            self._lease.commit(self.number, Wave(self._marks(), state, message))
+            self._lease.commit(self.number, Wave(self._marks(), state, self._message))
         except StoreFailed as failure:
             self.broken = failure
             return False
@@ -172,4 +178,5 @@ class Journal:
     def _written(self) -> None:
         self._dirty.clear()
         self._moves.clear()
+        self._message = ""
         self.broken = None

@@ -11,7 +11,6 @@ import heapq
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from planner.model import Cell, Event
 from planner.ports import Stop
@@ -31,7 +30,7 @@ class Faults:
     """Rates of faults, each between 0 and 1, drawn for every try.
 
     `late` answers nothing and takes effect later; `late_error` answers 500 and takes effect later;
-    `false_404` lets a read of a present cell lie, never twice in a row for one cell.
+    `false_404` lets a read of a present cell lie, at most `lies` times in a row for one cell.
     """
 
     error_before: float = 0.0
@@ -46,12 +45,10 @@ class Faults:
     rate_limit: float = 0.0
     false_404: float = 0.0
     late_by: tuple[float, float] = (0.1, SETTLE * 0.95)
-    reads: bool = True  # whether reads fail too
+    lies: int = 1
 
-    def draw(self, rng: random.Random, method: Method) -> str:
+    def draw(self, rng: random.Random) -> str:
         """The name of the fault that hits this try; empty for none."""
-        if method is Method.READ and not self.reads:
-            return ""
         dice = rng.random()
         for name in FAULT_NAMES:
             rate = getattr(self, name)
@@ -91,16 +88,16 @@ class World:
     crash_in: int | None = None  # port calls until the process dies
     signal_in: int | None = None  # looks at the control until an interrupt comes
     signals: int = 0
-    lost_lock_in: int | None = None
-    on_lock_check: Callable[[], None] | None = None
-    writes: list[tuple[float, Call]] = field(default_factory=list)
+    on_check: Callable[[], None] = lambda: None
+    permit: Callable[[], bool] = lambda: True
     foreign: set[Cell] = field(default_factory=set)  # cells that somebody else has written
-    last_read: dict[Cell, tuple[float, Any]] = field(default_factory=dict)
+    seen: dict[Cell, tuple[float, bool]] = field(default_factory=dict)  # the last truthful, answered read
+    written: dict[Cell, float] = field(default_factory=dict)  # when a write of ours last arrived
     _heap: list[tuple[float, int, Callable[[], Answer | None]]] = field(default_factory=list)
     _count: int = 0
     _life: int = 0  # raised by a crash: what an older life sent may still land, but is not answered
     _generation: int = 0
-    _lied: set[Cell] = field(default_factory=set)
+    _lied: dict[Cell, int] = field(default_factory=dict)
 
     # Clock.
 
@@ -117,8 +114,7 @@ class World:
     def check(self) -> Stop | None:
         """See `planner.ports.Control`."""
         self.port_call("control")
-        if self.on_lock_check is not None:
-            self.on_lock_check()
+        self.on_check()
         if self.signal_in is not None:
             self.signal_in -= 1
             if self.signal_in <= 0:
@@ -186,7 +182,7 @@ class World:
     def _try(self, call: Call, tries: tuple[Try, ...], generation: int, life: int) -> None:
         if life != self._life:
             return
-        if generation != self._generation:
+        if generation != self._generation or not self.permit():
             self._answer(call, (*tries, Try(TryEnd.STOPPED, self.time)), None, life)
             return
         self.at(
@@ -195,13 +191,13 @@ class World:
 
     def _arrive(self, call: Call, tries: tuple[Try, ...], generation: int, life: int) -> None:
         write = call.method is not Method.READ
-        fault = self.faults.draw(self.rng, call.method)
+        fault = self.faults.draw(self.rng)
         window = self.dead.get(call.node)
         if fault == "refused" or (window and window[0] <= self.time < window[1]):
             self._ended(call, tries, Try(TryEnd.NOT_SENT, self.time, detail="refused"), None, generation, life)
             return
         if write:
-            self.writes.append((self.time, call))
+            self.written[Cell(call.group, call.node)] = self.time
         if self.timeline is not None:
             self.say(f"{call.method} {call.group} on {call.node} {fault}")
         status, body, at = self._serve(call, fault)
@@ -229,6 +225,9 @@ class World:
         after = {"error_after": (500, now), "hang_after": (0, now + READ_TIMEOUT), "reset_after": (0, now)}
         if fault in after:
             return after[fault][0], None, after[fault][1]
+        cell = Cell(call.group, call.node)
+        if call.method is Method.READ and cell not in self._lied:
+            self.seen[cell] = (now, status == 200)
         return status, body, now
 
     def _late(self, call: Call) -> None:
@@ -240,11 +239,10 @@ class World:
         there = call.group in groups
         cell = Cell(call.group, call.node)
         if call.method is Method.READ:
-            if there and lie and cell not in self._lied:
-                self._lied.add(cell)
+            if there and lie and self._lied.get(cell, 0) < self.faults.lies:
+                self._lied[cell] = self._lied.get(cell, 0) + 1
                 return 404, None
-            self._lied.discard(cell)
-            self.last_read[cell] = (self.time, there)
+            self._lied.pop(cell, None)
             return (200, Body(call.group)) if there else (404, None)
         if call.method is Method.CREATE:
             if cell in self.refuses:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from planner.simulator import SimulatedCluster
 
 SEED = 7
-FAULTS = "POST:error-after=0.15,POST:hang-after=0.05,GET:error-before=0.05"
+FAULTS = "POST:error-after=0.2,POST:hang-after=0.1,GET:error-before=0.05"
 SETTINGS = {
     "PLANNER_READ_TIMEOUT": "700ms",  # and so everything settles after 1.4 s
     "PLANNER_BACKOFF": "50ms",
@@ -36,6 +36,7 @@ cluster: {name: demo}
 groups:
   - billing
   - search
+  - mail
   - {id: payments, protect: true}
   - {id: reports, state: absent}
 """
@@ -106,6 +107,13 @@ class Stage:
         equal = len(set(held.values())) == 1
         self.say("  " + (click.style("equal", fg="green") if equal else click.style("DIFFERENT", fg="red")))
 
+    def failures(self) -> None:
+        """Show how many requests failed on the way, since the last look."""
+        counts = self.cluster.requests().counts
+        failed, total = sum(c.count for c in counts if c.fault), sum(c.count for c in counts)
+        self.cluster.reset_requests()
+        self.say(click.style(f"  {failed} of {total} requests failed on the way, some after they took effect", dim=True))
+
     def write(self, text: str) -> None:
         """Write groups.yaml, and show it."""
         (self.folder / "groups.yaml").write_text(text, encoding="utf-8")
@@ -167,6 +175,7 @@ def tell(stage: Stage) -> None:
     stage.write(FIRST_FILE)
     stage.planner("plan", "--out", "plan.json", "--quiet", expect=[APPLIED])
     stage.planner("apply", "plan.json", expect=[APPLIED])
+    stage.failures()
     stage.nodes()
 
     stage.chapter("2. One node fails: everything is reversed")
@@ -178,7 +187,7 @@ def tell(stage: Stage) -> None:
 
     stage.chapter("3. Killed in the middle, and recovered")
     stage.cluster.set_faults("")
-    stage.kill_at_write(2, "apply", "--yes", "--quiet")
+    stage.kill_at_write(2, "apply", "--yes", "--quiet", "--parallelism", "1")
     stage.nodes()
     stage.planner("recover", expect=[APPLIED])
     stage.nodes()

@@ -7,7 +7,6 @@ import click
 from planner.cli.options import STORE_ONLY, Command, cluster_option, format_option, settings_options
 from planner.cli.session import Session
 from planner.errors import Incomplete
-from planner.results import Status
 
 
 @click.command(cls=Command)
@@ -26,10 +25,6 @@ def command(*, check: bool, cluster: str | None, output: str, **flags: str | Non
     from planner.app import status
 
     with Session(flags, output) as session:
-        store = session.existing_store()
-        if store is None:
-            session.view.status(Status(cluster or session.desired().cluster, store=""))
-            return 0
-        found = status(store, session.cluster(cluster))
+        found = status(session.store(create=False), session.cluster(cluster))
         session.view.status(found)
         return Incomplete.exit_code if check and (found.needs_recover or found.set_aside) else 0

@@ -1,0 +1,49 @@
+"""Random lives of a cluster, thousands of them: either all as planned, or all as before, or named.
+
+A failing seed prints its timeline. More of them: ``make simulate N=50000``.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.life import Violation, live, live_outside, scenario_of, scenario_outside
+from tests.simulation.mutations import MUTATIONS, Mutation
+
+CHUNK = 500
+
+
+@pytest.mark.parametrize("start", range(0, 4000, CHUNK))
+def test_every_life_within_the_assumptions_keeps_the_invariant(start: int) -> None:
+    for seed in range(start, start + CHUNK):
+        try:
+            live(scenario_of(seed))
+        except Violation:
+            live(scenario_of(seed), keep_timeline=True)  # the same again, to be read
+            raise
+
+
+@pytest.mark.parametrize("start", range(0, 2000, CHUNK))
+def test_outside_the_assumptions_the_next_apply_makes_it_good(start: int) -> None:
+    for seed in range(start, start + CHUNK):
+        try:
+            live_outside(scenario_outside(seed))
+        except Violation:
+            live_outside(scenario_outside(seed), keep_timeline=True)
+            raise
+
+
+def test_a_life_is_the_same_when_it_is_lived_again() -> None:
+    first, second = (live(scenario_of(11), keep_timeline=True).world.timeline for _ in range(2))
+    assert first
+    assert first == second
+
+
+ENOUGH = 3000
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS.keys())
+def test_a_mistake_in_the_engine_is_caught(mutation: Mutation) -> None:
+    with mutation(), pytest.raises((Violation, AssertionError, RuntimeError)):
+        for seed in range(ENOUGH):
+            live(scenario_of(seed))
