@@ -1,0 +1,98 @@
+"""The real command in a process of its own, against a simulated cluster of real HTTP servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from planner.simulator import SimulatedCluster
+
+QUICK = {
+    "PLANNER_CONNECT_TIMEOUT": "2s",
+    "PLANNER_READ_TIMEOUT": "300ms",  # everything settles after 600 ms
+    "PLANNER_BACKOFF": "10ms",
+    "PLANNER_BACKOFF_MAX": "100ms",
+}
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The standard output as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(slots=True)
+class Shop:
+    """A folder with a groups.yaml, a store, and an environment like a new user's."""
+
+    folder: Path
+    nodes: Mapping[str, str]
+    settings: dict[str, str] = field(default_factory=lambda: dict(QUICK))
+
+    def file(self, *groups: str, name: str = "test", more: str = "") -> None:
+        """Write groups.yaml; each group is a YAML item."""
+        text = f"version: 1\ncluster: {{name: {name}}}\n{more}groups: [{', '.join(groups)}]\n"
+        (self.folder / "groups.yaml").write_text(text, encoding="utf-8")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """An empty home, and nothing of ours but what the test sets."""
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "PYTHONPATH") if name in os.environ}
+        return kept | {
+            "HOME": str(self.folder),
+            "XDG_STATE_HOME": str(self.folder / "state"),
+            "PLANNER_NODES": ",".join(f"{name}={url}" for name, url in self.nodes.items()),
+            **self.settings,
+        }
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a command and do not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "planner.cli", *arguments],
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def end(self, process: subprocess.Popen[str]) -> Ended:
+        """Wait for a command that was started."""
+        with process:
+            out, err = process.communicate(timeout=100)
+        return Ended(process.returncode, out, err)
+
+    def run(self, *arguments: str, **environment: str) -> Ended:
+        """Run a command to its end."""
+        return self.end(self.start(*arguments, **environment))
+
+
+@pytest.fixture
+def cluster() -> Iterator[SimulatedCluster]:
+    """Three nodes that hold `old` and `kept`, and do not fail until a test says so."""
+    with SimulatedCluster(3, seed=7, groups=["old", "kept"]) as simulated:
+        yield simulated
+
+
+@pytest.fixture
+def shop(tmp_path: Path, cluster: SimulatedCluster) -> Shop:
+    """A user's folder, with the nodes in the environment."""
+    return Shop(tmp_path, cluster.urls)
