@@ -1,0 +1,33 @@
+"""`planner.ports.Nodes` over HTTP: requests and urllib3 live here, and nowhere else.
+
+::
+
+    client.py    HttpNodes: submit, wait, revoke; worker threads, one answer per call
+    exchange.py  one call from its first try to its answer: redirects, bodies, broken answers
+    wire.py      Dialect + call -> the request, byte for byte
+    body.py      a read's answer -> Body, or the fault that makes it useless
+    retry.py     urllib3's Retry with the ledger, the permit and pauses that can be interrupted
+    ledger.py    every try of one call: how it ended, and whether it may have reached the node
+    adapter.py   the session, and connections that report to the ledger
+    deadline.py  answers that must be complete in time, however slowly they drip
+    failures.py  a library's errors in a user's words
+
+Importing this package is cheap: requests is imported with the first use of a name of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from planner.nodes.client import HttpNodes
+
+__all__ = ["HttpNodes"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "HttpNodes":
+        from planner.nodes.client import HttpNodes
+
+        return HttpNodes
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

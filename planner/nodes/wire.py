@@ -1,0 +1,148 @@
+"""From a node's dialect and a call to the request, byte for byte."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from requests.models import PreparedRequest
+
+from planner import __version__
+from planner.verdict import Call, Method
+
+if TYPE_CHECKING:
+    from planner.model import Dialect, Node
+
+_PATH = "/%:@!$&'()*+,;=~"
+"""What stays as it is in a path that is written in the file or in a `Location` (RFC 3986, 3.3)."""
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes, and with which body."""
+
+    method: str
+    url: str
+    body: bytes | None = None
+
+
+class Route:
+    """How to talk to one node."""
+
+    def __init__(self, node: Node, environment: dict[str, Any], authorization: str = "") -> None:
+        """Prepare what all requests to the node share.
+
+        Args:
+            node: the node.
+            environment: further arguments of `Session.send` for the node: proxies and certificates.
+            authorization: the whole value of the header, or nothing.
+
+        Raises:
+            ValueError: the URL or a header cannot be used (requests' `InvalidURL`, `InvalidHeader` are such).
+        """
+        self.node = node
+        self.dialect: Dialect = node.dialect
+        self.environment = environment
+        self._template = PreparedRequest()
+        # Prepared without a session: nothing of .netrc, no cookies.
+        self._template.prepare(method="GET", url=node.url, headers=_headers(self.dialect, authorization))
+        url = urlsplit(str(self._template.url))
+        self._base = f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
+
+    def request(self, target: Target) -> PreparedRequest:
+        """The request for a target. Its URL is sent as it is; requests would normalise it again."""
+        request = self._template.copy()
+        request.method = target.method
+        if target.body is not None:
+            request.headers["Content-Type"] = "application/json"
+        request.prepare_body(target.body, None)
+        request.url = target.url
+        return request
+
+    def target(self, call: Call) -> Target:
+        """Where a call goes.
+
+        Raises:
+            ValueError: the id cannot be sent.
+        """
+        style = self.dialect.delete_style
+        if call.method is Method.READ:
+            return Target("GET", self._item(call.group))
+        if call.method is Method.CREATE:
+            return Target("POST", self._collection(), self._id_body(call.group))
+        if style == "path":
+            return Target("DELETE", self._item(call.group))
+        if style == "query":
+            query = f"{quote(self.dialect.id_field, safe='')}={quote(call.group, safe='')}"
+            return Target("DELETE", f"{self._collection()}?{query}")
+        return Target("DELETE", self._collection(), self._id_body(call.group))
+
+    def listing(self) -> Target:
+        """Where the list of all ids is."""
+        path, _, query = (self.dialect.list_path or "").partition("?")
+        url = self._base + quote("/" + path.lstrip("/"), safe=_PATH)
+        return Target("GET", f"{url}?{quote(query, safe=_PATH + '?')}" if query else url)
+
+    def _collection(self) -> str:
+        return self._base + self._path() + self._slash()
+
+    def _item(self, group: str) -> str:
+        if group in ("", ".", ".."):
+            # A dot segment would be resolved on the way: another resource, whose 404 would read as 'absent'.
+            raise ValueError(f"the id {group!r} cannot be part of a URL")
+        return f"{self._base}{self._path()}/{quote(group, safe='')}{self._slash()}"
+
+    def _path(self) -> str:
+        path = self.dialect.path.strip("/")
+        return quote("/" + path, safe=_PATH) if path else ""
+
+    def _slash(self) -> str:
+        return "/" if self.dialect.trailing_slash else ""
+
+    def _id_body(self, group: str) -> bytes:
+        text = json.dumps({self.dialect.id_field: group}, ensure_ascii=False, separators=(",", ":"))
+        return text.encode()
+
+
+def _headers(dialect: Dialect, authorization: str) -> dict[str, Any]:
+    headers: dict[str, str] = {
+        "User-Agent": f"planner/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",  # the answers are small, and what is not packed needs no unpacking
+    }
+    if authorization:
+        headers["Authorization"] = authorization
+    headers.update(dialect.headers)
+    # Bytes: http.client would refuse text outside Latin-1 in the middle of sending.
+    return {name: value.encode() for name, value in headers.items()}
+
+
+def follow(url: str, location: str) -> str | None:
+    """The URL that a 307 or 308 from `url` leads to; None when it leads to another origin, or nowhere.
+
+    `Location` may be relative (RFC 9110, 10.2.2); its origin is scheme, host and port (RFC 9110, 4.3.1).
+    """
+    try:
+        text = location.encode("latin-1").decode("utf-8", "replace")  # http.client reads headers as Latin-1
+        here, there = urlsplit(url), urlsplit(urljoin(url, text))
+        if (here.scheme, here.hostname, _port(here)) != (there.scheme, there.hostname, _port(there)):
+            return None
+    except ValueError:
+        return None
+    path = quote(there.path or "/", safe=_PATH)
+    query = f"?{quote(there.query, safe=_PATH + '?')}" if there.query else ""
+    return f"{here.scheme}://{here.netloc}{path}{query}"
+
+
+def same_resource(one: str, other: str) -> bool:
+    """Whether two URLs end in the same name: a redirect that only adds or drops a slash or a prefix."""
+    names = [unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]) for url in (one, other)]
+    return names[0] == names[1]
+
+
+def _port(url: Any) -> int | None:
+    return url.port or _PORTS.get(url.scheme)
