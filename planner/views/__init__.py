@@ -1,0 +1,82 @@
+"""What a run shows: text for people, JSON for machines. Results go to stdout, everything else to stderr.
+
+::
+
+    base.py      View: what the command line asks of a view
+    summary.py   a plan as rows and counts; the same for every format                  (pure)
+    words.py     escaping, widths, plurals                                             (pure)
+    layout.py    lines of styled spans, wrapped to a width                             (pure)
+    plan_text.py, result_text.py, error_text.py    the screens, as lines               (pure)
+    tally.py     where a phase is, from the events                                     (pure)
+    channel.py   a stream that cannot break a run
+    plain.py     progress as plain lines;  bar.py: as a live bar
+    text.py, document.py, events.py    the views;  data.py: results as JSON data
+    picture.py   what a terminal showed, as SVG
+
+Importing this package imports nothing of that; rich is imported by the text view only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.views.base import View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from planner.ports import Clock
+
+__all__ = ["FORMATS", "View", "open_view"]
+
+FORMATS = ("text", "json")
+
+
+def open_view(
+    format: str,
+    *,
+    color: str = "auto",
+    quiet: bool = False,
+    events: bool = False,
+    stdout: TextIO,
+    stderr: TextIO,
+    environ: Mapping[str, str],
+    clock: Clock | None = None,
+) -> View:
+    """The view of one run.
+
+    Args:
+        format: ``text`` or ``json``.
+        color: ``auto``, ``always`` or ``never``; for text only.
+        quiet: whether progress and remarks are left out; results, warnings and errors stay.
+        events: whether JSON comes as JSON Lines of events (apply, reconcile) instead of one document.
+        stdout: for results, and nothing else.
+        stderr: for progress, remarks, warnings and errors.
+        environ: COLUMNS, TERM, NO_COLOR and CI count.
+        clock: of progress and events; the machine's when None.
+
+    Raises:
+        ValueError: the format or the color is unknown.
+    """
+    if format not in FORMATS or color not in ("auto", "always", "never"):
+        raise ValueError(f"unknown format or color: {format!r}, {color!r}")
+    from planner.clock import SystemClock
+    from planner.views.channel import Channel
+
+    out, err = Channel(stdout), Channel(stderr)
+    clock = clock or SystemClock()
+    if format == "text":
+        from planner.views.screen import open_screen
+        from planner.views.text import TextView
+
+        return TextView(
+            open_screen(out, color, environ), open_screen(err, color, environ), clock=clock, quiet=quiet
+        )
+    if events:
+        from planner.views.events import EventView
+
+        return EventView(out, err, clock=clock, quiet=quiet)
+    from planner.views.document import DocumentView
+
+    return DocumentView(out, err, clock=clock, quiet=quiet)

@@ -1,0 +1,52 @@
+"""What the command line asks of a view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from planner.errors import PlannerError
+    from planner.model import Plan
+    from planner.ports import Record, Reporter
+    from planner.results import Applied, Recovered, Status
+
+
+class View(Protocol):
+    """Shows results, errors and progress.
+
+    No method is called while the progress of `reporter` runs, except `warning` and `info`; those two may
+    also be called from another thread (logging).
+
+    A stream that broke never ends a run: what cannot be shown is dropped. `plan` and `status`, and
+    `recovering` of a dry run, have nothing but their output, and raise `PlannerError` when it could not be
+    written; a pipe whose reader left is no error.
+    """
+
+    def plan(self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None) -> None:
+        """Show what a plan would do; `saved` is the name of the plan file that was written."""
+
+    def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
+        """Show what was applied."""
+
+    def recovering(self, record: Record, dry_run: bool) -> None:
+        """Show, cell by cell, what is brought back; as a result if `dry_run`."""
+
+    def recovered(self, result: Recovered) -> None:
+        """Show what was recovered."""
+
+    def status(self, status: Status) -> None:
+        """Show what the store knows."""
+
+    def error(self, error: PlannerError) -> None:
+        """Show how the run ended, on stderr (for JSON as a document on stdout too)."""
+
+    def warning(self, text: str) -> None:
+        """Warn, on stderr."""
+
+    def info(self, text: str) -> None:
+        """Remark, on stderr."""
+
+    def reporter(self) -> AbstractContextManager[Reporter]:
+        """Show progress while the context is open."""

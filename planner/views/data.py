@@ -1,0 +1,120 @@
+"""Results as plain JSON data. The order of keys is fixed; ids and texts are as they are. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from planner import codec
+from planner.views.summary import summarize, to_bring_back
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from planner.errors import PlannerError
+    from planner.model import Cell, Plan
+    from planner.ports import Record
+    from planner.results import Applied, Recovered, Status
+
+Json = dict[str, Any]
+
+
+def dump(data: Json, indent: int | None = None) -> str:
+    """JSON text in ASCII: any stream can hold it, and no terminal obeys it."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(data, indent=indent, separators=separators, default=str)
+
+
+def of_plan(plan: Plan) -> Json:
+    """The plan file's document, which an apply accepts, and a summary."""
+    document: Json = json.loads(codec.dump_plan(plan))
+    return {**document, "summary": asdict(summarize(plan))}
+
+
+def of_error(error: PlannerError) -> Json:
+    """How a run ended."""
+    return {
+        "code": error.code,
+        "exit_code": error.exit_code,
+        "what": error.what,
+        "where": error.where,
+        "why": error.why,
+        "next": error.next,
+        "details": list(error.details),
+    }
+
+
+def of_applied(result: Applied) -> Json:
+    """The outcome of an apply: ``applied``, ``already applied`` or ``no changes``."""
+    done = result.number is not None
+    already = result.already is not None
+    return {
+        "outcome": "applied" if done else "already applied" if already else "no changes",
+        "transaction": result.number if done else result.already,
+        "counts": asdict(summarize(result.plan, without=result.not_ours)) if done else None,
+        "not_ours": of_cells(result.not_ours),
+    }
+
+
+def of_recovered(result: Recovered) -> Json:
+    """The outcome of a recovery: ``reversed`` or ``nothing to recover``."""
+    return {
+        "outcome": "nothing to recover" if result.number is None else "reversed",
+        "transaction": result.number,
+        "undone": of_cells(result.undone),
+        "not_ours": of_cells(result.not_ours),
+    }
+
+
+def of_recovering(record: Record) -> Json:
+    """What a recovery would bring back."""
+    return {
+        "transaction": of_record(record),
+        "cells": [
+            {
+                "step": step.number,
+                "group": step.cell.group,
+                "node": step.cell.node,
+                "back_to": step.before.value,
+                "state": mark.state.value,
+                "note": mark.note,
+            }
+            for step, mark in to_bring_back(record)
+        ],
+    }
+
+
+def of_status(status: Status) -> Json:
+    """What the store knows."""
+    return {
+        "cluster": status.cluster,
+        "store": status.store,
+        "managed": status.managed,
+        "holder": status.holder._asdict() if status.holder else None,
+        "unfinished": of_recovering(status.unfinished) if status.unfinished else None,
+        "running": status.running,
+        "needs_recover": status.needs_recover,
+        "set_aside": [{"transaction": number, **cell._asdict()} for number, cell in status.set_aside],
+        "watched": [{**each._asdict(), "outcome": each.outcome.value} for each in status.watched],
+        "last": of_record(status.last) if status.last else None,
+        "last_applied": of_record(status.last_applied) if status.last_applied else None,
+    }
+
+
+def of_record(record: Record) -> Json:
+    """A transaction, without its steps."""
+    return {
+        "number": record.number,
+        "command": record.intent.command,
+        "state": record.state.value,
+        "message": record.message,
+        "started": record.started,
+        "finished": record.finished,
+        "holder": record.holder,
+    }
+
+
+def of_cells(cells: Iterable[Cell]) -> list[Json]:
+    """Cells as objects."""
+    return [cell._asdict() for cell in cells]

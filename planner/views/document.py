@@ -1,0 +1,70 @@
+"""JSON, one document per run: plan, recover, status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.views import data
+from planner.views.machine import MachineView
+from planner.views.plain import plain_progress
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from planner.errors import PlannerError
+    from planner.model import Plan
+    from planner.ports import Record, Reporter
+    from planner.results import Applied, Recovered, Status
+
+
+class DocumentView(MachineView):
+    """See `planner.views.base.View`. Progress is plain text on stderr.
+
+    Exactly one document is printed: an error that follows the result (changes are pending, a report could
+    not be written) is told by stderr and the exit code only.
+    """
+
+    _printed = False
+
+    def plan(self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None) -> None:
+        """Print the plan file's document with a ``summary``."""
+        del origin, saved
+        self._print(data.of_plan(plan))
+        self._check()
+
+    def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
+        """Print the outcome."""
+        del origin
+        self._print({"format": "planner.applied", "version": 1, **data.of_applied(result)})
+        self._remark_lost()
+
+    def recovering(self, record: Record, dry_run: bool) -> None:
+        """Print what would be brought back; in a real run the one document is `recovered`."""
+        if dry_run:
+            self._print({"format": "planner.recovering", "version": 1, **data.of_recovering(record)})
+            self._check()
+
+    def recovered(self, result: Recovered) -> None:
+        """Print the outcome."""
+        self._print({"format": "planner.recovered", "version": 1, **data.of_recovered(result)})
+        self._remark_lost()
+
+    def status(self, status: Status) -> None:
+        """Print what the store knows."""
+        self._print({"format": "planner.status", "version": 1, **data.of_status(status)})
+        self._check()
+
+    def error(self, error: PlannerError) -> None:
+        """Print the error, unless a result was printed; and say it on stderr."""
+        if not self._printed:
+            self._print({"error": data.of_error(error)})
+        super().error(error)
+
+    def reporter(self) -> AbstractContextManager[Reporter]:
+        """Progress as plain lines on stderr."""
+        return plain_progress(self._say_line, self._clock, quiet=self._quiet)
+
+    def _print(self, document: data.Json) -> None:
+        self._printed = True
+        self._out.write(data.dump(document, indent=1) + "\n")
+        self._out.flush()

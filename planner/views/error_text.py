@@ -1,0 +1,38 @@
+"""An error as lines, in one shape: what failed, where, why, and what to do next. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.errors import ChangesPending, Interrupted, Reversed
+from planner.views.layout import Line, Span, paragraph
+from planner.views.words import count, fragment, sentence, shown
+
+if TYPE_CHECKING:
+    from planner.errors import PlannerError
+
+MAX_DETAILS = 50
+
+SENTENCES = (ChangesPending, Reversed, Interrupted)
+"""Ends that are told by their own sentence: the nodes are as they were, and nothing is left to repair."""
+
+
+def error_lines(error: PlannerError, width: int | None) -> list[Line]:
+    """``Error: what failed.``, and indented lines: where, why, the details, next."""
+    if isinstance(error, SENTENCES):
+        lines = paragraph(sentence(error.what), width, style="bold", hang=0)
+    else:
+        lines = paragraph(sentence(error.what), width, style="bold", lead=Span("Error: ", "bold red"), hang=2)
+    lines += _labelled("where", error.where, width) + _labelled("why", error.why, width)
+    for detail in error.details[:MAX_DETAILS]:
+        lines += paragraph(shown(detail.strip()), width, lead=Span("  - "), hang=4)
+    if len(error.details) > MAX_DETAILS:
+        more = f"… and {count(len(error.details) - MAX_DETAILS, 'more line')}"
+        lines += paragraph(more, width, lead=Span("  - "), hang=4)
+    return lines + _labelled("next", error.next, width)
+
+
+def _labelled(label: str, text: str, width: int | None) -> list[Line]:
+    if not text.strip():
+        return []
+    return paragraph(fragment(text), width, lead=Span(f"  {label}: ", "cyan"), hang=4)

@@ -1,0 +1,143 @@
+"""A plan, group by group: rows and their counts. Every number on a screen counts rows of one kind. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from planner.model import Action, Presence, StepState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from planner.model import Cell, Plan, Step
+    from planner.ports import CellMark, Record
+
+
+class Kind(enum.StrEnum):
+    """What happens to a group. The last two send no request and are no change."""
+
+    CREATE = "create"
+    REPAIR = "repair"
+    DELETE = "delete"
+    ADOPT = "adopt"
+    FORGET = "forget"
+    KEEP = "keep"
+
+
+WRITES = frozenset({Kind.CREATE, Kind.REPAIR, Kind.DELETE})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind of change of one group.
+
+    Attributes:
+        kind: a create is a repair where the group exists on other nodes already, or has drifted.
+        group: its id, as it is.
+        nodes: names, in the plan's order.
+        reason: why, where it is more than 'declared'; several are joined.
+    """
+
+    kind: Kind
+    group: str
+    nodes: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts of groups per kind; nodes that get a request; requests, one per step.
+
+    A group that is created on one node and deleted from another counts in both.
+    """
+
+    create: int = 0
+    repair: int = 0
+    delete: int = 0
+    adopt: int = 0
+    nodes: int = 0
+    requests: int = 0
+
+
+def rows_of(plan: Plan) -> tuple[Row, ...]:
+    """The rows of a plan, those of one group together: creates, adoptions, deletes, what stays."""
+    order = {node.name: position for position, node in enumerate(plan.nodes)}
+    kept = frozenset(plan.kept)
+    existing = {
+        seen.cell.group
+        for seen in plan.bystanders
+        if seen.presence is Presence.PRESENT and seen.cell not in kept
+    }
+    drifted = {step.cell.group for step in plan.steps if step.reason == "drift"}
+    creates = [step for step in plan.steps if step.action is Action.CREATE]
+    deletes = [step for step in plan.steps if step.action is Action.DELETE]
+    groups: dict[str, dict[Kind, _Draft]] = {}
+
+    def add(kind: Kind, cell: Cell, reason: str = "") -> None:
+        draft = groups.setdefault(cell.group, {}).setdefault(kind, _Draft([], {}))
+        draft.nodes.append(cell.node)
+        if reason not in ("", "declared"):
+            draft.reasons[reason] = None
+
+    for step in creates:
+        repairs = step.cell.group in existing or step.cell.group in drifted
+        add(Kind.REPAIR if repairs else Kind.CREATE, step.cell, step.reason)
+    for cell in plan.adopts:
+        add(Kind.ADOPT, cell)
+    for step in deletes:
+        add(Kind.DELETE, step.cell, step.reason)
+    for cell in plan.kept:
+        add(Kind.KEEP, cell)
+    for cell in plan.forgets:
+        add(Kind.FORGET, cell)
+    return tuple(
+        Row(kind, group, tuple(sorted(draft.nodes, key=order.__getitem__)), ", ".join(draft.reasons))
+        for group, kinds in groups.items()
+        for kind, draft in kinds.items()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A row while it is collected; the keys of `reasons` are an ordered set."""
+
+    nodes: list[str]
+    reasons: dict[str, None]
+
+
+def summarize(plan: Plan, rows: Iterable[Row] | None = None, without: Collection[Cell] = ()) -> Summary:
+    """Count a plan.
+
+    Args:
+        plan: what is counted.
+        rows: its rows, where the caller has them already.
+        without: cells that somebody else wrote; a row counts while one of its cells is ours.
+    """
+    foreign = frozenset(without)
+    counts = dict.fromkeys(Kind, 0)
+    for row in rows_of(plan) if rows is None else rows:
+        ours = not foreign or row.kind not in WRITES or any((row.group, n) not in foreign for n in row.nodes)
+        counts[row.kind] += ours
+    cells = [step.cell for step in plan.steps if step.cell not in foreign]
+    return Summary(
+        create=counts[Kind.CREATE],
+        repair=counts[Kind.REPAIR],
+        delete=counts[Kind.DELETE],
+        adopt=counts[Kind.ADOPT],
+        nodes=len({cell.node for cell in cells}),
+        requests=len(cells),
+    )
+
+
+UNTOUCHED = frozenset(
+    {StepState.PENDING, StepState.NOT_APPLIED, StepState.NOT_OURS, StepState.UNDONE, StepState.SET_ASIDE}
+)
+"""Steps that a recovery has nothing to bring back of; the same as the transaction's own set (tested)."""
+
+
+def to_bring_back(record: Record) -> tuple[tuple[Step, CellMark], ...]:
+    """The steps that a recovery looks at, in the order in which it does: the last one first."""
+    marks = {mark.number: mark for mark in record.marks if mark.state not in UNTOUCHED}
+    return tuple((step, marks[step.number]) for step in reversed(record.intent.steps) if step.number in marks)

@@ -1,0 +1,87 @@
+"""The view for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.views.error_text import error_lines
+from planner.views.layout import Span, paragraph
+from planner.views.outcome import check_written
+from planner.views.plain import plain_progress
+from planner.views.plan_text import plan_lines, warning_lines
+from planner.views.result_text import applied_lines, recovered_lines, recovering_lines, status_lines
+from planner.views.words import shown
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from planner.errors import PlannerError
+    from planner.model import Plan
+    from planner.ports import Clock, Record, Reporter
+    from planner.results import Applied, Recovered, Status
+    from planner.views.screen import Screen
+
+
+class TextView:
+    """See `planner.views.base.View`."""
+
+    def __init__(self, out: Screen, err: Screen, *, clock: Clock, quiet: bool = False) -> None:
+        self._out = out
+        self._err = err
+        self._clock = clock
+        self._quiet = quiet
+
+    def plan(self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None) -> None:
+        """Show the diff and what it amounts to."""
+        self._out.show(plan_lines(plan, self._out.width, origin=origin, saved=saved))
+        check_written(self._out.channel)
+
+    def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
+        """Show what was applied."""
+        self._out.show(applied_lines(result, self._out.width, origin=origin))
+        self._remark_lost()
+
+    def recovering(self, record: Record, dry_run: bool) -> None:
+        """Show what is brought back."""
+        self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
+        if dry_run:
+            check_written(self._out.channel)
+
+    def recovered(self, result: Recovered) -> None:
+        """Show what was recovered."""
+        self._out.show(recovered_lines(result, self._out.width))
+        self._remark_lost()
+
+    def status(self, status: Status) -> None:
+        """Show what the store knows."""
+        self._out.show(status_lines(status, self._out.width))
+        check_written(self._out.channel)
+
+    def error(self, error: PlannerError) -> None:
+        """Show how the run ended."""
+        self._err.show(error_lines(error, self._err.width))
+
+    def warning(self, text: str) -> None:
+        """Warn."""
+        self._err.show(warning_lines(text, self._err.width))
+
+    def info(self, text: str) -> None:
+        """Remark, unless the run is to be quiet."""
+        if not self._quiet:
+            self._err.show(paragraph(shown(text), self._err.width))
+
+    def reporter(self) -> AbstractContextManager[Reporter]:
+        """Progress: a bar in a terminal, lines elsewhere."""
+        if self._err.live and not self._quiet:
+            from planner.views.bar import bar_progress
+
+            return bar_progress(self._err, self._clock)
+        return plain_progress(self._say, self._clock, quiet=self._quiet)
+
+    def _say(self, line: str) -> None:
+        self._err.show([(Span(line),)])
+
+    def _remark_lost(self) -> None:
+        """The nodes are changed already: a result that nobody could read is no reason to fail."""
+        if self._out.channel.lost:
+            self.warning(f"the result could not be written: {self._out.channel.lost}")

@@ -1,0 +1,140 @@
+"""Words: what may be sent to a terminal, how wide it is, and how it is counted. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planner.views.summary import Summary
+
+_RAW = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that a terminal obeys, hides or cannot draw: controls, direction marks, separators."""
+
+MAX_SENTENCE = 2000
+"""Characters of one sentence; a longer one lists ten thousand ids, and is cut."""
+
+NAMES_SHOWN = 4
+
+
+def shown(text: str) -> str:
+    r"""The text with everything that a terminal would not print as it stands written out, as ``\x1b``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(char) if unicodedata.category(char) in _RAW else char for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def width_of(text: str) -> int:
+    """Columns that the text takes in a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(char) for char in text)
+
+
+def _columns(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def cut(text: str, columns: int) -> tuple[str, str]:
+    """The longest beginning that fits into `columns` (at least one character), and the rest."""
+    if text.isascii():
+        return text[: max(columns, 1)], text[max(columns, 1) :]
+    taken = 0
+    for position, char in enumerate(text):
+        taken += _columns(char)
+        if taken > columns and position:
+            return text[:position], text[position:]
+    return text, ""
+
+
+def shorten(text: str, columns: int) -> str:
+    """The text, with an ellipsis in its middle if it is wider than `columns`."""
+    if width_of(text) <= columns:
+        return text
+    head, _ = cut(text, max((columns - 1) // 2, 1))
+    tail, _ = cut(text[::-1], max(columns - 1 - width_of(head), 1))
+    return f"{head}…{tail[::-1]}"
+
+
+def count(number: int, noun: str) -> str:
+    """``1 node``, ``2 nodes``, ``9,800 nodes``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def sentence(text: str) -> str:
+    """One full stop at the end, whatever the author wrote."""
+    text = shown(text.strip())
+    if len(text) > MAX_SENTENCE:
+        return text[:MAX_SENTENCE] + "…"
+    text = text.rstrip(".") if text.endswith(".") and not text.endswith("...") else text
+    return text if text.endswith(("...", "…", "!", "?")) else f"{text}."
+
+
+def fragment(text: str) -> str:
+    """No full stop at the end: for a labelled line, whose end may be a command to copy."""
+    text = shown(text.strip())
+    if len(text) > MAX_SENTENCE:
+        return text[:MAX_SENTENCE] + "…"
+    several = ". " in text
+    return text if several or text.endswith("...") else text.rstrip(".")
+
+
+def on_nodes(names: Sequence[str], of: int) -> str:
+    """``on all 3 nodes``, ``on node01, node02``, ``on node01, node02, node03 and 12 more``."""
+    if len(names) == of > 1:
+        return f"on all {of:,} nodes"
+    if len(names) <= NAMES_SHOWN:
+        return f"on {', '.join(map(shown, names))}"
+    some = ", ".join(map(shown, names[: NAMES_SHOWN - 1]))
+    return f"on {some} and {len(names) - NAMES_SHOWN + 1:,} more"
+
+
+def plan_sentence(summary: Summary) -> str:
+    """``Plan: 3 to create, 1 to delete, on 3 nodes (12 requests).``; of a plan that has changes."""
+    counts = (
+        (summary.create, "create"),
+        (summary.repair, "repair"),
+        (summary.delete, "delete"),
+        (summary.adopt, "adopt"),
+    )
+    parts = ", ".join(f"{number:,} to {verb}" for number, verb in counts if number)
+    if not summary.requests:
+        return f"Plan: {parts} (no requests)."
+    return f"Plan: {parts}, on {count(summary.nodes, 'node')} ({count(summary.requests, 'request')})."
+
+
+def applied_sentence(summary: Summary) -> str:
+    """Such as ``Apply complete: 3 groups created, 1 deleted, on 3 nodes.``, of what was done."""
+    counts = (
+        (summary.create, "created"),
+        (summary.repair, "repaired"),
+        (summary.delete, "deleted"),
+        (summary.adopt, "adopted"),
+    )
+    parts = [(number, verb) for number, verb in counts if number]
+    if not parts:
+        return "Apply complete: nothing had to be written."
+    first, *others = parts
+    text = ", ".join([f"{count(first[0], 'group')} {first[1]}", *(f"{n:,} {verb}" for n, verb in others)])
+    where = f", on {count(summary.nodes, 'node')}" if summary.requests else ""
+    return f"Apply complete: {text}{where}."
+
+
+def unchanged_sentence(origin: str) -> str:
+    """Say ``No changes. Every node matches groups.yaml.``, with the file's own name."""
+    return f"No changes. Every node matches {shown(origin)}."
+
+
+def duration(seconds: float) -> str:
+    """``8 s``, ``2 min 05 s``."""
+    whole = int(seconds)
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -1,0 +1,208 @@
+"""JSON: every output is valid, in one shape, and stdout holds nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from planner import codec
+from planner.errors import ChangesPending, PlannerError, Refused
+from planner.model import EVENT_KINDS, Cell, Event, Presence, StepState
+from planner.ports import Holder, Watched
+from planner.results import Applied, Recovered, Status
+from tests.views.samples import EXAMPLE, MIXED, WILD, Screen, plan, record
+
+
+def document(screen: Screen) -> Any:
+    assert screen.stdout.isascii()
+    return json.loads(screen.stdout)
+
+
+def lines(screen: Screen) -> list[Any]:
+    assert screen.stdout.isascii()
+    return [json.loads(line) for line in screen.stdout.splitlines()]
+
+
+def test_a_plan_is_its_file_with_a_summary() -> None:
+    screen = Screen("json")
+    screen.view.plan(MIXED)
+    shown = document(screen)
+    assert shown.pop("summary") == {
+        "create": 1,
+        "repair": 2,
+        "delete": 1,
+        "adopt": 2,
+        "nodes": 3,
+        "requests": 8,
+    }
+    assert shown == json.loads(codec.dump_plan(MIXED))
+    assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
+
+
+def test_wild_ids_survive() -> None:
+    wild = plan(("create", WILD, ("node01",), WILD))
+    screen = Screen("json")
+    screen.view.plan(wild)
+    assert document(screen)["plan"]["steps"][0]["group"] == WILD
+
+
+def test_an_error_is_a_document_and_a_sentence() -> None:
+    screen = Screen("json")
+    screen.view.error(Refused("No", where="here", why="because", next="ask", details=["a"]))
+    assert document(screen) == {
+        "error": {
+            "code": "refused",
+            "exit_code": 7,
+            "what": "No",
+            "where": "here",
+            "why": "because",
+            "next": "ask",
+            "details": ["a"],
+        }
+    }
+    assert screen.stderr == "Error: No.\n  where: here\n  why: because\n  - a\n  next: ask\n"
+
+
+def test_one_document_even_when_an_error_follows() -> None:
+    screen = Screen("json")
+    screen.view.plan(EXAMPLE)
+    screen.view.error(ChangesPending("Changes are pending"))
+    assert document(screen)["summary"]["requests"] == 12
+    assert screen.stderr == "Changes are pending.\n"
+
+
+def test_results_are_documents() -> None:
+    shown: list[tuple[str, Any]] = []
+    for method, argument in (
+        ("applied", Applied(EXAMPLE, 7, (Cell("foo.bar", "node01"),))),
+        ("applied", Applied(EXAMPLE, already=7)),
+        ("applied", Applied(plan())),
+        ("recovered", Recovered(7, (Cell("a", "node01"),))),
+        ("recovered", Recovered()),
+    ):
+        screen = Screen("json")
+        getattr(screen.view, method)(argument)
+        found = document(screen)
+        assert found["format"] == f"planner.{method}"
+        assert found["version"] == 1
+        shown.append((found["outcome"], found["transaction"]))
+    assert shown == [
+        ("applied", 7),
+        ("already applied", 7),
+        ("no changes", None),
+        ("reversed", 7),
+        ("nothing to recover", None),
+    ]
+
+
+def test_status_is_a_document() -> None:
+    screen = Screen("json")
+    left = record(StepState.DONE)
+    screen.view.status(
+        Status(
+            "c",
+            "s",
+            3,
+            Holder("me", "apply", "noon"),
+            left,
+            set_aside=((1, Cell("a", "n")),),
+            watched=(Watched("g", "u", 1, Presence.ABSENT, "t"),),
+            last=left,
+        )
+    )
+    found = document(screen)
+    assert found["needs_recover"] is True
+    assert found["unfinished"]["cells"][0]["back_to"] == "present"
+    assert found["set_aside"] == [{"transaction": 1, "group": "a", "node": "n"}]
+    assert found["watched"][0]["outcome"] == "absent"
+    assert found["last_applied"] is None
+
+
+def test_recover_prints_one_document() -> None:
+    screen = Screen("json")
+    screen.view.recovering(record(StepState.DONE), dry_run=False)
+    assert screen.stdout == ""
+    screen.view.recovered(Recovered(7))
+    assert document(screen)["outcome"] == "reversed"
+
+
+def test_a_dry_run_is_a_document() -> None:
+    screen = Screen("json")
+    screen.view.recovering(record(StepState.DONE, StepState.UNKNOWN), dry_run=True)
+    assert [cell["state"] for cell in document(screen)["cells"]] == ["unknown", "done"]
+
+
+def test_progress_of_a_document_is_text_on_stderr() -> None:
+    screen = Screen("json", tty=True)
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "read", total=1))
+        reporter.emit(Event("progress"))
+    assert screen.stdout == ""
+    assert screen.stderr == "Reading: 1 cell\nReading: done (0 s)\n"
+
+
+def test_events_from_version_to_summary() -> None:
+    screen = Screen("json", events=True)
+    screen.view.plan(EXAMPLE)
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "create", total=9))
+        reporter.emit(Event("done", "", EXAMPLE.steps[1], "node02", "foo.bar"))
+        reporter.emit(Event("retried", "500", data={"try": 2}))
+    screen.view.applied(Applied(EXAMPLE, 7))
+    found = lines(screen)
+    assert [line["type"] for line in found] == ["version", "plan", "phase", "done", "retried", "summary"]
+    assert {line["time"] for line in found} == {"2026-01-01T00:00:00Z"}
+    assert (found[0]["format"], found[0]["version"]) == ("planner.events", 1)
+    assert codec.load_plan(json.dumps(found[1]["plan"])) == EXAMPLE
+    assert found[3] == {
+        "type": "done",
+        "time": "2026-01-01T00:00:00Z",
+        "step": 2,
+        "action": "create",
+        "node": "node02",
+        "group": "foo.bar",
+        "phase": "create",
+        "done": 1,
+        "total": 9,
+    }
+    assert found[4]["data"] == {"try": 2}
+    assert found[5]["outcome"] == "applied"
+    assert found[5]["transaction"] == 7
+    assert found[5]["counts"]["requests"] == 12
+    assert screen.stderr == ""
+
+
+def test_events_end_with_an_error() -> None:
+    screen = Screen("json", events=True)
+    screen.view.error(PlannerError("No"))
+    found = lines(screen)
+    assert [line["type"] for line in found] == ["version", "error"]
+    assert found[1]["error"]["exit_code"] == 1
+    assert screen.stderr == "Error: No.\n"
+
+
+def test_every_event_is_one_valid_line() -> None:
+    screen = Screen("json", events=True)
+    with screen.view.reporter() as reporter:
+        for kind in EVENT_KINDS:
+            reporter.emit(
+                Event(kind, WILD, EXAMPLE.steps[0], WILD, WILD, data={WILD: Cell("a", "b"), "x": {1}})
+            )
+    screen.view.warning(WILD)
+    screen.view.recovering(record(StepState.DONE), dry_run=False)
+    screen.view.recovered(Recovered(7))
+    screen.view.status(Status("c", "s"))
+    found = lines(screen)
+    assert [line["type"] for line in found[1:-4]] == list(EVENT_KINDS)
+    assert [line["type"] for line in found[-4:]] == ["warning", "recovering", "summary", "status"]
+    assert all(line.get("node", WILD) == WILD for line in found)
+
+
+@pytest.mark.parametrize("events", [True, False])
+def test_warnings_are_said_on_stderr_too(events: bool) -> None:
+    screen = Screen("json", events=events, quiet=True)
+    screen.view.warning("mind this")
+    screen.view.info("by the way")
+    assert screen.stderr == "Warning: mind this.\n"

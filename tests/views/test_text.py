@@ -1,0 +1,370 @@
+"""The text view: exact words, layout at every width, and nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from planner.errors import FileInvalid, PlannerError
+from planner.model import Cell, Node, Presence, StepState, TransactionState
+from planner.ports import Holder, Watched
+from planner.results import Applied, Recovered, Status
+from planner.views.words import width_of
+from tests.views.samples import (
+    ALL,
+    EXAMPLE,
+    MIXED,
+    REFUSED,
+    WILD,
+    WILD_SHOWN,
+    Screen,
+    plan,
+    present,
+    record,
+)
+
+COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
+"""Anything that a terminal obeys, but for the newline."""
+
+
+# The plan.
+
+
+def test_the_example_of_the_product() -> None:
+    screen = Screen()
+    screen.view.plan(EXAMPLE, saved="plan.json")
+    assert screen.stdout == (
+        "  + create  foo.bar   on all 3 nodes\n"
+        "  + create  foo.baz   on all 3 nodes\n"
+        "  + create  payments  on all 3 nodes\n"
+        "  - delete  legacy    on all 3 nodes  state: absent\n"
+        "\n"
+        "Plan: 3 to create, 1 to delete, on 3 nodes (12 requests).\n"
+        "Saved to plan.json. Apply exactly this: planner apply plan.json\n"
+    )
+    assert screen.stderr == ""
+
+
+def test_every_kind_of_row() -> None:
+    screen = Screen()
+    screen.view.plan(MIXED)
+    assert screen.stdout == (
+        "  + create  fresh         on all 3 nodes\n"
+        "  ~ repair  drifted       on node02          drift\n"
+        "  ~ repair  partial       on node01, node03\n"
+        "  = adopt   partial       on node02          exists already\n"
+        "  = adopt   here.already  on node01          exists already\n"
+        "  - delete  old           on node01, node02  no longer declared\n"
+        "    keep    kept          on node01          adopted, no longer declared: stays\n"
+        "    forget  gone          on node02          gone already, no longer managed\n"
+        "\n"
+        "Plan: 1 to create, 2 to repair, 1 to delete, 2 to adopt, on 3 nodes (8 requests).\n"
+        "Warning: node node01 is called node09 now (same URL).\n"
+    )
+
+
+def test_no_changes() -> None:
+    screen = Screen()
+    screen.view.plan(plan(), origin="groups.yaml")
+    assert screen.stdout == "No changes. Every node matches groups.yaml.\n"
+
+
+def test_forgetting_alone_is_no_change() -> None:
+    screen = Screen()
+    screen.view.plan(plan(forgets=(Cell("gone", "node01"),)))
+    assert screen.stdout.endswith("\nNo changes. Every node matches groups.yaml.\n")
+
+
+def test_only_adoptions() -> None:
+    screen = Screen()
+    screen.view.plan(plan(adopts=(Cell("a", "node01"), Cell("a", "node02"), Cell("b", "node01"))))
+    assert screen.stdout.splitlines()[-1] == "Plan: 2 to adopt (no requests)."
+
+
+def test_singular() -> None:
+    screen = Screen()
+    screen.view.plan(plan(("delete", "a", ("node02",), "")))
+    assert screen.stdout.splitlines()[-1] == "Plan: 1 to delete, on 1 node (1 request)."
+
+
+def test_many_nodes_are_counted() -> None:
+    names = tuple(f"node{n:02}" for n in range(1, 16))
+    screen = Screen()
+    screen.view.plan(plan(("create", "a", names, ""), ("create", "b", names[1:], ""), count=15))
+    first, second = screen.stdout.splitlines()[:2]
+    assert first.endswith("on all 15 nodes")
+    assert second.endswith("on node02, node03, node04 and 11 more")
+
+
+def test_one_node_of_one_is_named() -> None:
+    screen = Screen()
+    screen.view.plan(plan(("create", "a", ("node01",), ""), count=1))
+    assert screen.stdout.splitlines()[0] == "  + create  a  on node01"
+
+
+def test_a_moved_group_is_two_rows_side_by_side() -> None:
+    screen = Screen()
+    moved = plan(
+        ("create", "moved", ("node02",), ""),
+        ("create", "other", ALL, ""),
+        ("delete", "moved", ("node01",), "no longer declared"),
+    )
+    screen.view.plan(moved)
+    assert [line[2:3] for line in screen.stdout.splitlines()[:3]] == ["+", "-", "+"]
+    assert screen.stdout.splitlines()[-1] == "Plan: 2 to create, 1 to delete, on 3 nodes (5 requests)."
+
+
+def test_a_refusal_says_why_and_the_cure_and_is_not_offered() -> None:
+    screen = Screen()
+    screen.view.plan(REFUSED, saved="plan.json")
+    assert screen.stdout.splitlines()[-5:] == [
+        "Plan: 1 to delete, on 3 nodes (3 requests).",
+        "! Refused: protected groups would be deleted: a.",
+        "  next: remove `protect: true` from the file first",
+        "`planner apply` will refuse this plan.",
+        "Saved to plan.json.",
+    ]
+
+
+def test_a_plan_file_with_a_space_can_be_copied() -> None:
+    screen = Screen()
+    screen.view.plan(EXAMPLE, saved="my plan.json")
+    assert screen.stdout.endswith("planner apply 'my plan.json'\n")
+
+
+def test_ten_thousand_groups() -> None:
+    changes = [("create", f"g{n}", ALL, "declared") for n in range(9_990)]
+    changes += [("delete", f"d{n}", ALL, "state: absent") for n in range(10)]
+    screen = Screen()
+    screen.view.plan(plan(*changes))
+    lines = screen.stdout.splitlines()
+    assert len(lines) == 203
+    assert lines[200] == "  … and 9,800 more groups (see --format json)"
+    assert lines[202] == "Plan: 9,990 to create, 10 to delete, on 3 nodes (30,000 requests)."
+    assert sum("- delete" in line for line in lines) == 10, "deletes never hide behind creates"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_line_leaves_the_screen(width: int) -> None:
+    long = plan(
+        ("create", "x" * 500, ALL, "declared"),
+        ("create", "組" * 100, ("node01", "node02"), "drift"),
+        ("delete", "short", ALL, "state: absent"),
+        warnings=("a warning that goes on " * 10,),
+        refusals=REFUSED.refusals,
+    )
+    screen = Screen(environ={"COLUMNS": str(width)})
+    screen.view.plan(long, saved="plan.json")
+    screen.view.error(FileInvalid("what " * 40, where="w" * 300, why="why " * 40, details=["d " * 200]))
+    lines = (screen.stdout + screen.stderr).splitlines()
+    assert max(width_of(line) for line in lines) <= width
+    assert "…" in screen.stdout or width == 200, "an id takes three lines at most"
+    assert re.search(r"- delete  short\s+on all 3 nodes", screen.stdout)
+
+
+def test_a_long_id_does_not_push_the_others_away() -> None:
+    screen = Screen(environ={"COLUMNS": "80"})
+    screen.view.plan(plan(("create", "x" * 60, ALL, ""), ("create", "short", ALL, "")))
+    assert screen.stdout.splitlines()[:3] == [
+        f"  + create  {'x' * 60}",
+        "            on all 3 nodes",
+        "  + create  short  on all 3 nodes",
+    ]
+
+
+def test_a_pipe_keeps_lines_whole() -> None:
+    screen = Screen()
+    screen.view.plan(plan(("create", "x" * 500, ALL, "drift")))
+    assert screen.stdout.splitlines()[0] == f"  ~ repair  {'x' * 500}  on all 3 nodes  drift"
+
+
+# What a terminal must not obey.
+
+
+@pytest.mark.parametrize("color", ["always", "never"])
+def test_nothing_of_an_id_or_a_message_is_obeyed(color: str) -> None:
+    wild = plan((("create"), WILD, ("node01",), WILD), warnings=(WILD,), refusals=(
+        replace(REFUSED.refusals[0], why=WILD, cure=WILD),
+    ))  # fmt: skip
+    wild = replace(wild, nodes=(Node("node01", WILD),))
+    screen = Screen(color=color)
+    screen.view.plan(wild, origin=WILD, saved=WILD)
+    screen.view.plan(plan(), origin=WILD)
+    screen.view.error(PlannerError(WILD, where=WILD, why=WILD, next=WILD, details=[WILD]))
+    screen.view.warning(WILD)
+    screen.view.info(WILD)
+    screen.view.applied(Applied(wild, 1, not_ours=(Cell(WILD, "node01"), Cell("b", "node01"))))
+    screen.view.status(
+        Status(
+            WILD, WILD, 1, Holder(WILD, WILD, WILD), watched=(Watched(WILD, WILD, 1, Presence.ABSENT, WILD),)
+        )
+    )
+    screen.view.recovering(record(StepState.UNKNOWN, note=WILD), dry_run=True)
+    text = screen.stdout + screen.stderr
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text) if color == "always" else text
+    assert not COMMANDS.search(text)
+    assert text.count(WILD_SHOWN) >= 20
+
+
+def test_wild_text_cannot_color() -> None:
+    screen = Screen(color="always")
+    screen.view.plan(plan(("create", "[red]x[/red]\x1b[31m", ("node01",), "")))
+    assert r"[red]x[/red]\x1b[31m" in screen.stdout
+
+
+# Color.
+
+
+@pytest.mark.parametrize(
+    ("tty", "environ", "color", "colored"),
+    [
+        (True, {}, "auto", True),
+        (True, {"NO_COLOR": "1"}, "auto", False),
+        (True, {"NO_COLOR": ""}, "auto", True),
+        (True, {"TERM": "dumb"}, "auto", False),
+        (False, {}, "auto", False),
+        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", False),
+        (False, {"NO_COLOR": "1"}, "always", True),
+        (True, {"FORCE_COLOR": "1"}, "never", False),
+    ],
+)
+def test_color(tty: bool, environ: dict[str, str], color: str, colored: bool) -> None:
+    screen = Screen(tty=tty, environ=environ, color=color)
+    screen.view.plan(MIXED)
+    screen.view.error(PlannerError("x"))
+    assert ("\x1b[" in screen.stdout) is colored
+    assert ("\x1b[" in screen.stderr) is colored
+
+
+def test_colors_of_the_actions() -> None:
+    screen = Screen(color="always")
+    screen.view.plan(MIXED)
+    for symbol, code in {"+": 32, "~": 33, "-": 31, "=": 34}.items():
+        assert f"\x1b[{code}m  {symbol} " in screen.stdout
+    assert "\x1b[2m    keep" in screen.stdout
+
+
+# Results.
+
+
+def test_applied() -> None:
+    screen = Screen()
+    screen.view.applied(Applied(EXAMPLE, 7))
+    assert screen.stdout == "Apply complete: 3 groups created, 1 deleted, on 3 nodes.\nTransaction 7.\n"
+
+
+def test_applied_of_every_kind() -> None:
+    screen = Screen()
+    screen.view.applied(Applied(MIXED, 7))
+    assert screen.stdout.splitlines()[0] == (
+        "Apply complete: 1 group created, 2 repaired, 1 deleted, 2 adopted, on 3 nodes."
+    )
+
+
+def test_applied_only_adoptions() -> None:
+    screen = Screen()
+    screen.view.applied(Applied(plan(adopts=(Cell("a", "node01"),)), 7))
+    assert screen.stdout.splitlines()[0] == "Apply complete: 1 group adopted."
+
+
+def test_what_somebody_else_did_is_not_counted_as_ours() -> None:
+    work = plan(("create", "a", ALL, ""), ("create", "b", ("node01",), ""))
+    screen = Screen()
+    screen.view.applied(Applied(work, 7, not_ours=(Cell("b", "node01"), Cell("a", "node03"))))
+    assert screen.stdout.splitlines() == [
+        "Apply complete: 1 group created, on 2 nodes.",
+        "Not ours, somebody else was first:",
+        "  - b on node01",
+        "  - a on node03",
+        "Transaction 7.",
+    ]
+
+
+def test_already_applied_and_nothing_to_do() -> None:
+    screen = Screen()
+    screen.view.applied(Applied(EXAMPLE, already=7))
+    screen.view.applied(Applied(plan()), "mine.yaml")
+    assert screen.stdout == "Already applied by TX 7.\nNo changes. Every node matches mine.yaml.\n"
+
+
+def test_recovered() -> None:
+    screen = Screen()
+    screen.view.recovered(Recovered(7))
+    screen.view.recovered(Recovered())
+    assert screen.stdout == (
+        "Recovered: transaction 7 is reversed, every node is as it was.\nNothing to recover.\n"
+    )
+
+
+def test_recovering_names_the_cells_in_doubt_last_step_first() -> None:
+    left = record(StepState.DONE, StepState.UNKNOWN, StepState.NOT_OURS, StepState.PENDING, note="time-out")
+    screen = Screen()
+    screen.view.recovering(left, dry_run=True)
+    assert screen.stdout == (
+        "Transaction 7 (open) would be reversed: 2 cells.\n"
+        "  + legacy on node01    back to present  outcome unknown: time-out\n"
+        "  - payments on node03  back to absent   done: time-out\n"
+    )
+
+
+def test_status() -> None:
+    left = record(StepState.DONE)
+    applied = replace(left, number=6, state=TransactionState.APPLIED, finished="2025-12-31T00:00:00Z")
+    status = Status(
+        "production",
+        "store-1",
+        12,
+        unfinished=left,
+        set_aside=((5, Cell("a", "node01")),),
+        watched=(Watched("b", "http://node02", 4, Presence.ABSENT, "2025-12-30"),),
+        last=left,
+        last_applied=applied,
+    )
+    screen = Screen()
+    screen.view.status(status)
+    assert screen.stdout.splitlines() == [
+        "cluster: production, 12 managed cells, store store-1",
+        "lock: free",
+        (
+            "unfinished: TX 7 (apply) is open, started 2026-01-01T00:00:00Z, left by ci@host: "
+            "run `planner recover`"
+        ),
+        "last: TX 7 (apply) is open, started 2026-01-01T00:00:00Z",
+        "last applied: TX 6 (apply) is applied, finished 2025-12-31T00:00:00Z",
+        "set aside:",
+        "  - a on node01 (TX 5)",
+        "watched:",
+        "  - b on http://node02: a late effect is looked for, should be absent (TX 4, since 2025-12-30)",
+    ]
+
+
+def test_status_of_a_run_that_goes_on() -> None:
+    status = Status("c", "s", 1, Holder("me", "apply", "noon"), record(StepState.DONE), running=True)
+    screen = Screen()
+    screen.view.status(status)
+    assert "lock: held by me (apply) since noon\n" in screen.stdout
+    assert "running now\n" in screen.stdout
+    assert "planner recover" not in screen.stdout
+
+
+def test_quiet_keeps_results_and_warnings() -> None:
+    screen = Screen(quiet=True)
+    screen.view.plan(EXAMPLE)
+    screen.view.warning("mind this")
+    screen.view.info("by the way")
+    assert screen.stdout.endswith("(12 requests).\n")
+    assert screen.stderr == "Warning: mind this.\n"
+
+
+def test_a_kept_adopted_cell_makes_a_create_no_repair() -> None:
+    screen = Screen()
+    screen.view.plan(
+        plan(
+            ("create", "a", ("node02",), "declared"),
+            kept=(Cell("a", "node01"),),
+            bystanders=present(("a", "node01")),
+        )
+    )
+    assert screen.stdout.splitlines()[0].startswith("  + create")
