@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-# Unlike CLOCK_MONOTONIC this one goes on while the machine is suspended, and a lock's proof must age then too.
+# Unlike CLOCK_MONOTONIC it goes on while the machine is suspended, and a lock's proof must age then too.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 

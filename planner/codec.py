@@ -74,7 +74,8 @@ def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _unusable(origin, "it is not a plan file")
     if document.get("version") != VERSION:
-        raise _unusable(origin, f"its version is {document.get('version')!r}, and this planner reads {VERSION}")
+        version = document.get("version")
+        raise _unusable(origin, f"its version is {version!r}, and this planner reads {VERSION}")
     body = document.get("plan")
     if not isinstance(body, dict) or document.get("digest") != _digest(body):
         raise _unusable(origin, "its digest does not match: it was altered or cut off since it was written")
@@ -157,10 +158,12 @@ def _frozen(value: Any) -> Any:
 
 
 def _check(plan: Plan) -> None:
-    """What the digest cannot know: numbers in order, cells of known nodes, each cell once."""
+    """What the digest cannot know: numbers in order, known nodes, and every cell of a touched group once."""
     names = {node.name for node in plan.nodes}
     cells = [step.cell for step in plan.steps] + [seen.cell for seen in plan.bystanders]
-    cells_known = all(cell.node in names for cell in (*cells, *plan.adopts, *plan.forgets))
+    named = (*cells, *plan.adopts, *plan.forgets)
+    evidence = {Cell(cell.group, name) for cell in named for name in names} == set(cells)
+    cells_known = evidence and all(cell.node in names for cell in named)
     numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))
     if not cells_known or not numbered or len(set(cells)) != len(cells) or len(names) != len(plan.nodes):
         raise ValueError("steps, cells and nodes do not fit together")
@@ -181,7 +184,10 @@ def _load_cells(data: list[dict[str, str]]) -> tuple[Cell, ...]:
 
 def _unusable(origin: str, why: str) -> StalePlan:
     return StalePlan(
-        "The plan cannot be used, and nothing was sent", where=origin, why=why, next="make a new one: planner plan"
+        "The plan cannot be used, and nothing was sent",
+        where=origin,
+        why=why,
+        next="make a new one: planner plan",
     )
 
 

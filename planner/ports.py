@@ -228,6 +228,9 @@ class Store(Protocol):
     def knowledge(self, cluster: str) -> Knowledge:
         """What is known of the cluster; an unknown cluster is empty."""
 
+    def clusters(self) -> tuple[str, ...]:
+        """The names of the clusters that the store knows."""
+
     def record(self, cluster: str, number: int) -> Record | None:
         """One transaction with its marks."""
 

@@ -12,12 +12,12 @@ from planner.model import Action, Cell, Managed, StepState, TransactionState
 from planner.plan import guards_now
 from planner.ports import Closing, Intent
 from planner.results import Applied
-from planner.transaction import Abandoned, Transaction, runs_of
+from planner.transaction import Abandoned, Transaction, open_steps, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Desired, Plan, Policy, Presence, Seen
+    from planner.model import Desired, Plan, Policy, Presence, Seen, Step
     from planner.ports import Knowledge, Lease, Store
     from planner.transaction import Observation, Outcome, StepRun, World
 
@@ -51,6 +51,8 @@ def apply_plan(
         LockLost: the lock went in the middle.
         Interrupted: before anything was changed.
     """
+    if plan.cluster != desired.cluster:
+        raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
     check_finished(store, plan.cluster)
     knowledge = store.knowledge(plan.cluster)
     check_identity(desired, knowledge)
@@ -94,13 +96,15 @@ def _run(
     try:
         return transaction.apply(lambda: _closing(plan, runs), plan.bystanders, canary)
     except Abandoned as stop:
-        cells = sum(run.state is not StepState.PENDING for run in runs)
-        raise left_open(number, cells, why="a second interrupt: this run left at once") from stop
+        raise left_open(number, _open(runs), why="a second interrupt: this run left at once") from stop
     except LockLost as lost:
-        cells = sum(run.state is not StepState.PENDING for run in runs)
         raise left_open(
-            number, cells, why=f"the lock is not provably held any more: {lost.why or lost.what}"
+            number, _open(runs), why=f"the lock is not provably held any more: {lost.why or lost.what}"
         ) from lost
+
+
+def _open(runs: list[StepRun]) -> tuple[Step, ...]:
+    return open_steps((run.step, run.state) for run in runs)
 
 
 def _closing(plan: Plan, runs: list[StepRun]) -> Closing:
@@ -121,14 +125,11 @@ def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
     """Every cell of every group that the plan touches, with its before-image."""
     for step in plan.steps:
         yield step.cell, step.before
-    for cell, presence in plan.bystanders:
-        yield cell, presence
+    yield from plan.bystanders
 
 
 def _check_belongs(plan: Plan, desired: Desired, knowledge: Knowledge) -> None:
-    """Refuse a plan of another cluster, store or set of nodes."""
-    if plan.cluster != desired.cluster:
-        raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
+    """Refuse a plan of another store or set of nodes."""
     if plan.store != knowledge.store:
         raise _stale(f"it was made with store {plan.store}, and this run uses {knowledge.store}")
     planned = {node.name: (node.url, node.dialect, node.credential) for node in plan.nodes}

@@ -8,6 +8,9 @@ from planner.errors import Incomplete, Interrupted, PlannerError, Reversed
 from planner.model import StepState, TransactionState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planner.model import Step
     from planner.transaction import Outcome
 
 SHOWN = 20
@@ -37,22 +40,33 @@ def incomplete(begin: str, outcome: Outcome) -> Incomplete:
     """The error that names every cell that a reverse could not bring back."""
     failed = outcome.in_state(StepState.UNDO_FAILED)
     details = [f"{each.step.cell} should be {each.step.before}: {each.note}" for each in failed]
-    if len(details) > SHOWN:
-        details[SHOWN:] = [f"… and {len(details) - SHOWN} more: planner show {outcome.number}"]
     cells = "1 cell needs" if len(failed) == 1 else f"{len(failed)} cells need"
     return Incomplete(
         f"{begin}. The reverse is incomplete: {cells} `planner recover`",
         where=", ".join(dict.fromkeys(each.step.cell.node for each in failed)),
         why="they could not be brought back in time; everything else is as it was",
         next="run `planner recover` when these nodes answer again",
-        details=details,
+        details=_shown(details, outcome.number),
     )
 
 
-def left_open(number: int, cells: int, *, why: str) -> Incomplete:
+def left_open(number: int, steps: Sequence[Step], *, why: str) -> Incomplete:
     """The error of a run that stopped in the middle, with its journal ready for `recover`."""
+    cells = "1 cell" if len(steps) == 1 else f"{len(steps)} cells"
     return Incomplete(
-        f"Stopped in the middle of transaction {number}: {cells} cells may be changed",
+        f"Stopped in the middle of transaction {number}: {cells} may be changed",
         why=why,
         next="run `planner recover`: it brings every node back to what it was",
+        details=in_doubt(steps, number),
     )
+
+
+def in_doubt(steps: Sequence[Step], number: int) -> list[str]:
+    """One line for each cell that may not be as it was."""
+    return _shown([f"{step.cell} should be {step.before}" for step in steps], number)
+
+
+def _shown(lines: list[str], number: int) -> list[str]:
+    if len(lines) <= SHOWN:
+        return lines
+    return [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more: planner show {number}"]

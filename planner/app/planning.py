@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from planner.app.endings import in_doubt
 from planner.diff import cells_to_read
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.plan import build
-from planner.transaction import Abandoned, RunInterrupted, observe
+from planner.transaction import Abandoned, RunInterrupted, observe, open_steps, states_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,13 +43,7 @@ def make_plan(
     """
     knowledge = store.knowledge(desired.cluster)
     check_identity(desired, knowledge)
-    if desired.prune:
-        raise FileInvalid(
-            "`prune: true` is not supported by this version",
-            where=desired.origin,
-            why="groups that nobody declared cannot be listed yet",
-            next="remove it, and delete single groups with `state: absent`",
-        )
+    check_supported(desired)
     seen = read(cells_to_read(desired, knowledge), desired.nodes, policy, world)
     return build(
         desired,
@@ -60,6 +55,22 @@ def make_plan(
         allow_deletes=allowances.deletes,
         created=world.clock.wall(),
     )
+
+
+def check_supported(desired: Desired) -> None:
+    """Refuse what the file may ask for, and this version cannot do: silence would be worse.
+
+    Raises:
+        FileInvalid: names it.
+    """
+    missing = ["`prune: true`"] if desired.prune else []
+    missing += [f"`credential` (of {node.name})" for node in desired.nodes if node.credential]
+    if missing:
+        raise FileInvalid(
+            f"This version does not support {', '.join(missing)} yet",
+            where=desired.origin,
+            next="remove it; single groups are deleted with `state: absent`",
+        )
 
 
 def check_identity(desired: Desired, knowledge: Knowledge) -> None:
@@ -81,7 +92,8 @@ def check_identity(desired: Desired, knowledge: Knowledge) -> None:
             f"None of the nodes belongs to the cluster that the store knows as {desired.cluster!r}",
             where=desired.origin,
             why="the store knows " + ", ".join(sorted(known)),
-            next="give this environment a cluster name or a store of its own: two must never prune each other",
+            next="give this environment a cluster name or a store of its own: "
+            "two must never prune each other",
         )
 
 
@@ -93,10 +105,13 @@ def check_finished(store: Store, cluster: str) -> None:
     """
     unfinished = store.knowledge(cluster).unfinished
     if unfinished is not None:
+        record = store.record(cluster, unfinished)
+        steps = open_steps(states_of(record)) if record else ()
         raise Incomplete(
             f"Transaction {unfinished} of cluster {cluster!r} is unfinished",
             why="a run died, or could not reverse everything; nodes may differ from each other",
             next="run `planner recover` first",
+            details=in_doubt(steps, unfinished),
         )
 
 

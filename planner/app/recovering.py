@@ -11,9 +11,9 @@ from planner.results import Recovered
 from planner.transaction import Abandoned, Transaction, open_steps, patience, resume
 
 if TYPE_CHECKING:
-    from planner.model import Policy
+    from planner.model import Policy, Step
     from planner.ports import Lease, Record, Store
-    from planner.transaction import World
+    from planner.transaction import StepRun, World
 
 
 def what_to_recover(store: Store, cluster: str) -> Record | None:
@@ -45,9 +45,9 @@ def recover(record: Record, lease: Lease, policy: Policy, world: World) -> Recov
     try:
         outcome = transaction.resume_reverse(record.message or "its run ended in the middle")
     except Abandoned as stop:
-        raise left_open(record.number, open_steps(record), why="interrupted twice") from stop
+        raise left_open(record.number, _open(runs), why="interrupted twice") from stop
     except LockLost as lost:
-        raise left_open(record.number, open_steps(record), why=lost.why or lost.what) from lost
+        raise left_open(record.number, _open(runs), why=lost.why or lost.what) from lost
     if outcome.state is not TransactionState.REVERSED:
         raise incomplete(f"Transaction {record.number} is not reversed yet", outcome)
     if not outcome.durable:
@@ -57,3 +57,7 @@ def recover(record: Record, lease: Lease, policy: Policy, world: World) -> Recov
         undone=tuple(each.step.cell for each in outcome.in_state(StepState.UNDONE)),
         not_ours=tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS)),
     )
+
+
+def _open(runs: list[StepRun]) -> tuple[Step, ...]:
+    return open_steps((run.step, run.state) for run in runs)

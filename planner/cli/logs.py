@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from planner.model import Event
+
 if TYPE_CHECKING:
-    from planner.model import Event
     from planner.ports import Reporter
+    from planner.verdict import Call, Try
 
 LOGGER = logging.getLogger("planner")
 
@@ -38,16 +41,34 @@ def configure(level: str, form: str) -> None:
     LOGGER.handlers = [handler]
     LOGGER.propagate = False
     LOGGER.setLevel(level.upper())
+    logging.getLogger("urllib3").setLevel(
+        logging.ERROR
+    )  # it warns of every retry; ours are counted and shown
 
 
 class LogReporter:
-    """Logs every event, and hands it on to the reporter that shows it."""
+    """Logs every event, and hands it on to the reporter that shows it.
+
+    Retries happen in worker threads; they are kept, and reported with the next event of the main thread.
+    """
 
     def __init__(self, shown: Reporter) -> None:
         self._shown = shown
+        self._retries: deque[Event] = deque()
+
+    def retried(self, call: Call, end: Try, pause: float) -> None:
+        """Take note that a request is tried again after `pause` seconds. Called from any thread."""
+        self._retries.append(
+            Event("retried", f"{call.method}: {end}; again in {pause:.1f} s", None, call.node, call.group)
+        )
 
     def emit(self, event: Event) -> None:
         """See `planner.ports.Reporter`. What a run does in detail is for `--log-level debug`."""
+        while self._retries:
+            self._emit(self._retries.popleft())
+        self._emit(event)
+
+    def _emit(self, event: Event) -> None:
         self._shown.emit(event)
         if event.kind == "progress" or not LOGGER.isEnabledFor(logging.DEBUG):
             return

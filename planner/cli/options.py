@@ -24,7 +24,8 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options first."""
-        own, settings = [], []
+        own: list[tuple[str, str]] = []
+        settings: list[tuple[str, str]] = []
         for parameter in self.get_params(ctx):
             row = parameter.get_help_record(ctx)
             if row is not None:
@@ -38,7 +39,7 @@ class Command(click.Command):
 
 
 def settings_options(only: frozenset[str] | None = None) -> Callable[[_F], _F]:
-    """Add an option for every setting, or for some of them; they arrive as keyword arguments of text or None."""
+    """Add an option for every setting, or for some; they arrive as keyword arguments, text or None."""
 
     def decorate(function: _F) -> _F:
         for setting in reversed(SETTINGS):
@@ -73,9 +74,9 @@ def format_option(function: _F) -> _F:
 
 def quiet_option(function: _F) -> _F:
     """Add `--quiet`."""
-    return click.option("-q", "--quiet", is_flag=True, help="No progress; only results, warnings and errors.")(
-        function
-    )
+    return click.option(
+        "-q", "--quiet", is_flag=True, help="No progress; only results, warnings and errors."
+    )(function)
 
 
 cluster_option = click.option(

@@ -30,13 +30,20 @@ STDIN = "-"
 class Session:
     """Everything that a command needs, built when it is asked for, and closed in the right order."""
 
-    def __init__(self, flags: Mapping[str, str | None], output: str = "text", *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        flags: Mapping[str, str | None],
+        output: str = "text",
+        *,
+        quiet: bool = False,
+        events: bool = False,
+    ) -> None:
         self.settings: Settings = load_settings(flags, os.environ, read_dotenv(Path(".env")))
-        self.output = output
         self.view: View = open_view(
             output,
             color=self.settings.color,
             quiet=quiet,
+            events=events,
             stdout=sys.stdout,
             stderr=sys.stderr,
             environ=os.environ,
@@ -45,7 +52,6 @@ class Session:
         self.control = RunControl(self.clock)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
-        self._quiet = quiet
 
     def __enter__(self) -> Self:
         from planner.cli.logs import configure
@@ -131,9 +137,9 @@ class Session:
         from planner.transaction import World
 
         s = self.settings
-        with (
-            self.view.reporter() as shown,
-            HttpNodes(
+        with ExitStack() as stack:
+            reporter = LogReporter(stack.enter_context(self.view.reporter()))
+            client = HttpNodes(
                 nodes,
                 connect_timeout=s.connect_timeout,
                 read_timeout=s.read_timeout,
@@ -143,8 +149,9 @@ class Session:
                 parallelism=s.parallelism,
                 clock=self.clock,
                 permit=self.control.permit,
-            ) as client,
-            self.control.signals(),
-        ):
+                on_retry=reporter.retried,
+            )
+            stack.enter_context(client)
             self.control.watch(client.wake)
-            yield World(client, self.clock, self.control, LogReporter(shown))
+            stack.enter_context(self.control.signals())
+            yield World(client, self.clock, self.control, reporter)

@@ -56,6 +56,10 @@ class Reader:
         needed = 1 if expected is Presence.ABSENT else dialect.confirm_absent
         while True:
             answer = yield self.call(Method.READ, cell, self._policy.tries)
+            if answer.tries[-1].end is TryEnd.STOPPED:
+                # The permit was missing for a moment; the control decides whether it comes back.
+                yield self._clock.now() + self._policy.backoff
+                continue
             reading = judge_read(answer, dialect)
             needed -= 1
             if reading.presence is not Presence.ABSENT or needed <= 0:

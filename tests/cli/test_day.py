@@ -171,7 +171,9 @@ def test_two_applies_at_once(shop: Shop, cluster: SimulatedCluster) -> None:
     assert holds(cluster, "a", "b", "kept")
 
 
-def test_an_interrupt_reverses_and_one_before_any_change_is_130(shop: Shop, cluster: SimulatedCluster) -> None:
+def test_an_interrupt_reverses_and_one_before_any_change_is_130(
+    shop: Shop, cluster: SimulatedCluster
+) -> None:
     before = cluster.groups()
     shop.file(*FILE)
     cluster.hold(2, "after")
@@ -186,7 +188,9 @@ def test_an_interrupt_reverses_and_one_before_any_change_is_130(shop: Shop, clus
     assert shop.run("status", "--check").code == 0
 
 
-def test_a_second_interrupt_leaves_at_once_and_recover_finishes(shop: Shop, cluster: SimulatedCluster) -> None:
+def test_a_second_interrupt_leaves_at_once_and_recover_finishes(
+    shop: Shop, cluster: SimulatedCluster
+) -> None:
     before = cluster.groups()
     shop.file(*FILE)
     shop.settings["PLANNER_READ_TIMEOUT"] = "20s"

@@ -52,7 +52,9 @@ def main() -> int:
                 sys.stdout.write(f"\n{kind} seed {seed}: {story}\n")
             if done % 20 == 0 or done == len(tasks):
                 rate = done * CHUNK / (time.monotonic() - started)
-                sys.stdout.write(f"{done}/{len(tasks)} chunks, {failures} violations, {rate:.0f} lives a second\n")
+                sys.stdout.write(
+                    f"{done}/{len(tasks)} chunks, {failures} violations, {rate:.0f} lives a second\n"
+                )
                 sys.stdout.flush()
     return 1 if failures else 0
 

@@ -1,8 +1,7 @@
-"""One simulated life from one seed: a cluster, a file, an apply that may go wrong, and what must be true then.
+"""One simulated life from one seed: a cluster, a file, an apply that may go wrong, and what must be true.
 
-The invariant (docs/guarantees.md): within the assumptions every cell ends as planned, or every cell ends as it
-was, or the run says exit 4 and names the cells that may differ; and after a recovery in a healed world every
-cell is as it was.
+The invariant: within the assumptions every cell ends as planned, or every cell ends as it was, or the run
+says exit 4 and names the cells that may differ; and a recovery in a healed world brings every cell back.
 """
 
 from __future__ import annotations
@@ -201,9 +200,7 @@ class Life:
         if scenario.refuse and cells:
             world.refuses = {self.rng.choice(cells)}
         for _ in range(scenario.meddle if cells else 0):
-            world.meddle(
-                self.rng.uniform(0, 1.0), self.rng.choice(cells), present=self.rng.random() < 0.5
-            )
+            world.meddle(self.rng.uniform(0, 1.0), self.rng.choice(cells), present=self.rng.random() < 0.5)
         self._arm()
 
     def _arm(self) -> None:
@@ -298,7 +295,7 @@ class Life:
             self._check_named()
 
     def _check_seen(self, *, forward: bool) -> None:
-        """Nothing is called done unseen: the last truthful read of a cell came after its last write, and fits.
+        """Nothing is called done unseen: the last truthful read of a cell came after its last write.
 
         Forward this is so of every cell of every touched group, backward of every cell that was written.
         """
@@ -319,7 +316,7 @@ class Life:
             if cell in foreign or (written is None and not forward):
                 continue
             when, there = self.world.seen.get(cell, (0.0, not (presence is Presence.PRESENT)))
-            if when < (written or 0.0) or there is not (presence is Presence.PRESENT):
+            if when < (written or 0.0) or there != (presence is Presence.PRESENT):
                 raise Violation(f"{cell} was not seen as {presence} at the end")
 
     def _check_cells(self, wanted: dict[Cell, Presence]) -> None:
@@ -327,7 +324,7 @@ class Life:
             if cell in self.world.foreign:
                 continue
             there = cell.group in self.world.nodes[cell.node]
-            if there is not (presence is Presence.PRESENT):
+            if there != (presence is Presence.PRESENT):
                 raise Violation(f"{cell} should be {presence}")
 
     def check_declared(self) -> None:

@@ -38,7 +38,7 @@ class MemoryStore:
 
     def __init__(self, store: str = "memory") -> None:
         self.id = store
-        self.clusters: dict[str, ClusterMemory] = {}
+        self._clusters: dict[str, ClusterMemory] = {}
         self.on_commit: Callable[[str], None] = lambda moment: None
         self.fail_rate = 0.0
         self.rng = random.Random(0)
@@ -46,13 +46,17 @@ class MemoryStore:
 
     def memory(self, cluster: str) -> ClusterMemory:
         """The durable half."""
-        return self.clusters.setdefault(cluster, ClusterMemory())
+        return self._clusters.setdefault(cluster, ClusterMemory())
 
     def knowledge(self, cluster: str) -> Knowledge:
         """See the port."""
         m = self.memory(cluster)
         unfinished = next((n for n, r in m.records.items() if r.state in UNFINISHED), None)
         return Knowledge(self.id, m.serial, dict(m.managed), m.nodes, unfinished)
+
+    def clusters(self) -> tuple[str, ...]:
+        """See the port."""
+        return tuple(sorted(self._clusters))
 
     def record(self, cluster: str, number: int) -> Record | None:
         """See the port."""

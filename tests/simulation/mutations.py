@@ -1,7 +1,7 @@
 """Deliberate mistakes in the engine, each of which the simulation must catch.
 
-A mutation replaces one function for the length of a `with` block. It stands for a law of the transaction; the test
-that a mutation is caught is the test that the law is tested.
+A mutation replaces one function for the length of a `with` block. It stands for a law of the transaction; the
+test that a mutation is caught is the test that the law is tested.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from planner import verdict
 from planner.model import Presence, StepState
 from planner.transaction import cells, machine, recovery, run, scheduler
 from planner.verdict import Effect, Method
@@ -30,7 +31,7 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
 
 def no_suspicion() -> Any:
     """A 500 or a time-out before a final answer is forgotten: late effects are not looked for."""
-    judge = cells.judge_write
+    judge = verdict.judge_write
 
     def hasty(*args: Any, **kwargs: Any) -> Any:
         return judge(*args, **kwargs)._replace(suspect_since=None)
@@ -40,7 +41,7 @@ def no_suspicion() -> Any:
 
 def last_try_only() -> Any:
     """The verdict is taken over the last try: 'timed out, then refused' reads as 'not sent'."""
-    judge = cells.judge_write
+    judge = verdict.judge_write
 
     def forgetful(answer: Any, *args: Any, **kwargs: Any) -> Any:
         return judge(answer._replace(tries=answer.tries[-1:]), *args, **kwargs)
@@ -133,7 +134,7 @@ def one_404_is_enough() -> Any:
 
 def unreadable_is_absent() -> Any:
     """A read that failed is taken as absent."""
-    judge = cells.judge_read
+    judge = verdict.judge_read
 
     def careless(*args: Any) -> Any:
         reading = judge(*args)
@@ -154,13 +155,13 @@ def keep_going_after_lock_loss() -> Any:
 
 def unknown_is_applied() -> Any:
     """A time-out of a write is taken for success."""
-    judge = cells.judge_write
+    judge = verdict.judge_write
 
     def hopeful(*args: Any, **kwargs: Any) -> Any:
-        verdict = judge(*args, **kwargs)
-        if verdict.effect is Effect.UNKNOWN:
-            return verdict._replace(effect=Effect.APPLIED, suspect_since=None)
-        return verdict
+        found = judge(*args, **kwargs)
+        if found.effect is Effect.UNKNOWN:
+            return found._replace(effect=Effect.APPLIED, suspect_since=None)
+        return found
 
     return _replaced(cells, "judge_write", hopeful)
 

@@ -45,5 +45,9 @@ ENOUGH = 3000
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS.keys())
 def test_a_mistake_in_the_engine_is_caught(mutation: Mutation) -> None:
     with mutation(), pytest.raises((Violation, AssertionError, RuntimeError)):
-        for seed in range(ENOUGH):
-            live(scenario_of(seed))
+        _live_many()
+
+
+def _live_many() -> None:
+    for seed in range(ENOUGH):
+        live(scenario_of(seed))

@@ -83,7 +83,9 @@ class World:
     backoff: float = 0.2
     time: float = 1000.0
     refuses: set[Cell] = field(default_factory=set)  # creates of these cells answer 403
-    dead: dict[str, tuple[float, float]] = field(default_factory=dict)  # node: refuses connections from, until
+    dead: dict[str, tuple[float, float]] = field(
+        default_factory=dict
+    )  # node: refuses connections from, until
     timeline: list[str] | None = None
     crash_in: int | None = None  # port calls until the process dies
     signal_in: int | None = None  # looks at the control until an interrupt comes
@@ -194,7 +196,9 @@ class World:
         fault = self.faults.draw(self.rng)
         window = self.dead.get(call.node)
         if fault == "refused" or (window and window[0] <= self.time < window[1]):
-            self._ended(call, tries, Try(TryEnd.NOT_SENT, self.time, detail="refused"), None, generation, life)
+            self._ended(
+                call, tries, Try(TryEnd.NOT_SENT, self.time, detail="refused"), None, generation, life
+            )
             return
         if write:
             self.written[Cell(call.group, call.node)] = self.time

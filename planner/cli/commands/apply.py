@@ -16,6 +16,7 @@ from planner.errors import Interrupted, Refused, WrongUsage
 if TYPE_CHECKING:
     from planner.app import Allowances
     from planner.model import Desired, Plan
+    from planner.transaction import World
 
 
 @click.command(cls=Command)
@@ -52,7 +53,7 @@ def command(
     from planner.app import Allowances, apply_plan, check_finished
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
-    with Session(flags, output, quiet=quiet) as session:
+    with Session(flags, output, quiet=quiet, events=True) as session:
         if plan_file is not None:
             if allowances != Allowances():
                 raise WrongUsage(
@@ -62,7 +63,7 @@ def command(
         elif not yes and (session.reads_stdin or output == "json" or not sys.stdin.isatty()):
             raise WrongUsage(
                 "There is no terminal to ask at, and nothing was changed",
-                next="review a plan file (planner plan --out plan.json; planner apply plan.json), or pass --yes",
+                next="review a plan file (planner plan --out plan.json), or pass --yes",
             )
         desired = session.desired()
         first = _canaries(canary, desired)
@@ -78,7 +79,7 @@ def command(
                 session.view.plan(plan, origin=desired.origin)
                 _refuse(plan)
             if loaded is None and plan.has_changes and not yes:
-                _ask(session)
+                _ask()
             with session.world(desired.nodes) as world:
                 result = apply_plan(plan, desired, store, lease, settings.policy(), world, first)
         if result.number is not None or result.already is not None or loaded is not None:
@@ -91,7 +92,7 @@ def _load(path: Path | None) -> Plan | None:
     return None if path is None else codec.load_plan(read_plan(path), str(path))
 
 
-def _plan(session: Session, desired: Desired, allowances: Allowances, world) -> Plan:  # type: ignore[no-untyped-def]
+def _plan(session: Session, desired: Desired, allowances: Allowances, world: World) -> Plan:
     from planner.app import make_plan
 
     return make_plan(desired, session.store(), session.settings.policy(), world, allowances)
@@ -107,7 +108,7 @@ def _refuse(plan: Plan) -> None:
         )
 
 
-def _ask(session: Session) -> None:
+def _ask() -> None:
     if not click.confirm("Apply this plan?", err=True):
         raise Interrupted("Not applied; nothing was changed")
 

@@ -68,7 +68,9 @@ class Stage:
     def chapter(self, title: str) -> None:
         """Begin a part of the story."""
         self.say()
-        self.say(click.style(f"── {title} ", bold=True) + click.style("─" * max(2, 74 - len(title)), dim=True))
+        self.say(
+            click.style(f"── {title} ", bold=True) + click.style("─" * max(2, 74 - len(title)), dim=True)
+        )
 
     def planner(self, *arguments: str, expect: Sequence[int]) -> None:
         """Run a command for real, show what it prints, and insist on its exit code.
@@ -112,7 +114,11 @@ class Stage:
         counts = self.cluster.requests().counts
         failed, total = sum(c.count for c in counts if c.fault), sum(c.count for c in counts)
         self.cluster.reset_requests()
-        self.say(click.style(f"  {failed} of {total} requests failed on the way, some after they took effect", dim=True))
+        self.say(
+            click.style(
+                f"  {failed} of {total} requests failed on the way, some after they took effect", dim=True
+            )
+        )
 
     def write(self, text: str) -> None:
         """Write groups.yaml, and show it."""
@@ -137,9 +143,9 @@ class Stage:
 
 
 @click.command()
-@click.option("--picture", type=click.Path(path_type=Path), help="Also draw the run as an SVG.", hidden=True)
+@click.option("--picture", type=click.Path(path_type=Path), hidden=True, help="Also draw it as an SVG.")
 def command(*, picture: Path | None) -> None:
-    """Show the whole story on a simulated cluster of three unreliable nodes: about half a minute.
+    """Show the whole story on a simulated cluster of three unreliable nodes.
 
     Plan and apply under faults, a node that fails and the full reverse, drift and its repair, and a run that is
     killed and recovered. Needs the extra `planner[simulator]`.

@@ -21,7 +21,9 @@ def command(*, force: bool) -> None:
       planner init && planner validate
     """
     texts = {
-        Path("groups.yaml"): (resources.files("planner") / "schemas" / "groups.example.yaml").read_text("utf-8"),
+        Path("groups.yaml"): (resources.files("planner") / "schemas" / "groups.example.yaml").read_text(
+            "utf-8"
+        ),
         Path(".env"): env_example(),
     }
     taken = [str(path) for path in texts if path.exists()]

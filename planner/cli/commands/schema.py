@@ -17,4 +17,5 @@ def command(which: str) -> None:
     """
     from planner.desired import schema_text
 
-    click.echo(schema_text(), nl=False)
+    texts = {"groups": schema_text}
+    click.echo(texts[which](), nl=False)

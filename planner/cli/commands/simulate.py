@@ -16,9 +16,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--nodes", default=3, show_default=True, type=click.IntRange(1), help="Number of nodes.")
 @click.option(
-    "--port", default=8001, show_default=True, type=click.IntRange(0, 65535), help="Of the first; 0: free ones."
+    "--port",
+    default=8001,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Of the first; 0: free ones.",
 )
-@click.option("--groups", type=click.Path(path_type=Path), help="What the nodes hold: a text file, one id a line.")
+@click.option(
+    "--groups", type=click.Path(path_type=Path), help="What the nodes hold: a text file, one id a line."
+)
 @click.option("--fault", "faults", multiple=True, metavar="SPEC", help="Faults by name and rate. Repeatable.")
 @click.option("--seed", type=int, help="Of all luck; another one each time by default.")
 @click.option("--listing", is_flag=True, help="Let GET of the collection list the ids.")
@@ -27,8 +33,9 @@ def command(
 ) -> None:
     """Run a simulated cluster on loopback, until Ctrl-C. Needs the extra `planner[simulator]`.
 
-    Faults: error-before, error-after, hang-before, hang-after, late, late-error, reset, rate-limit, unavailable,
-    false-404, slow and more; per node and method as node02:POST:error-before=1.
+    A fault is written [NODE:][METHOD:]NAME=RATE[@VALUE], and several with commas between. The names are
+    error-before, error-after, hang-before, hang-after, late (@seconds), late-error (@seconds), reset,
+    reset-before, reset-after, rate-limit (@seconds), unavailable, false-404, slow (@seconds) and refuse.
 
     \b
     Examples:
