@@ -1,0 +1,227 @@
+"""The table of every setting: the source of flags, twins, help and documentation."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+PREFIX = "PLANNER_"
+MAX_RETRIES = 100
+MAX_PARALLELISM = 1024
+MIN_STATUS, MAX_STATUS = 400, 599
+MAX_DURATION_MS = 3650 * 86_400_000  # ten years; beyond it, sums with clocks overflow somewhere
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h|d)")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of ``500ms``, ``5s``, ``2m``, ``1.5h``, ``7d``; a bare ``0`` is allowed.
+
+    Raises:
+        ValueError: with one sentence.
+    """
+    if text == "0":
+        return 0.0
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError("must be a duration such as `500ms`, `5s`, `2m`, `1h` or `7d`")
+    milliseconds = Decimal(match[1]) * _UNITS_MS[match[2]]
+    if milliseconds != int(milliseconds):
+        raise ValueError("must be whole milliseconds")
+    if milliseconds > MAX_DURATION_MS:
+        raise ValueError(f"must not be longer than {format_duration(MAX_DURATION_MS / 1000)}")
+    return int(milliseconds) / 1000
+
+
+def format_duration(seconds: float) -> str:
+    """Return the shortest text of a duration, exact to the millisecond: 120.0 is ``2m``, 0.2 is ``200ms``."""
+    milliseconds = round(seconds * 1000)
+    for unit in ("d", "h", "m", "s"):
+        if milliseconds % _UNITS_MS[unit] == 0 and (milliseconds or unit == "s"):
+            return f"{milliseconds // _UNITS_MS[unit]}{unit}"
+    return f"{milliseconds}ms"
+
+
+def _positive(text: str) -> float:
+    seconds = parse_duration(text)
+    if seconds == 0:
+        raise ValueError("must be more than 0")
+    return seconds
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            *first, last = (f"`{choice}`" for choice in choices)
+            raise ValueError(f"must be {', '.join(first)} or {last}{did_you_mean(text, choices)}")
+        return text
+
+    return parse
+
+
+def did_you_mean(word: str, choices: Iterable[str], *, prefix: str = "") -> str:
+    """Return `` (did you mean `choice`?)`` or nothing; `prefix` goes before the choice."""
+    close = difflib.get_close_matches(word, list(choices), n=1)
+    return f" (did you mean `{prefix}{close[0]}`?)" if close else ""
+
+
+def _statuses(text: str) -> tuple[int, ...]:
+    if text == "none":
+        return ()
+    found = set()
+    for part in text.split(","):
+        if not re.fullmatch("[0-9]{3}", part.strip()) or not MIN_STATUS <= int(part) <= MAX_STATUS:
+            raise ValueError(
+                f"must be statuses from {MIN_STATUS} to {MAX_STATUS} with commas between, or `none`"
+            )
+        found.add(int(part))
+    return tuple(sorted(found))
+
+
+def _store(text: str) -> str:
+    """Check the form only. No message repeats the URL: it may hold a password."""
+    if re.fullmatch(r"postgres(ql)?://.*", text, re.DOTALL):
+        raise ValueError("names a driver that is not shipped: write `postgresql+psycopg://…`")
+    if re.fullmatch(r"sqlite://(/?|/:memory:)", text):
+        raise ValueError("must name a file: a store in memory would forget what it has to reverse")
+    if not re.fullmatch(r"(sqlite:///|postgresql\+psycopg://)[^\x00-\x20\x7f]+", text):
+        raise ValueError("must be `sqlite:///path/planner.db` or `postgresql+psycopg://…`")
+    return text
+
+
+def _text(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        raise ValueError("must not be empty")
+    return text
+
+
+class Setting(NamedTuple):
+    """One setting.
+
+    Attributes:
+        name: the field of `Settings`.
+        default: as text; None where it is worked out.
+        parse: text -> value; raises ValueError with a sentence that goes on after the name.
+        help: one sentence.
+        shown: the default for people, where `default` is None.
+        choices: all values, where they are few (for completion).
+        secret: whether a message must never repeat the value.
+        has_flag: whether the command line has it too.
+    """
+
+    name: str
+    default: str | None
+    parse: Callable[[str], Any]
+    help: str
+    shown: str = ""
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    has_flag: bool = True
+
+    @property
+    def flag(self) -> str:
+        """``--connect-timeout``; empty where there is none."""
+        return f"--{self.name.replace('_', '-')}" if self.has_flag else ""
+
+    @property
+    def env(self) -> str:
+        """``PLANNER_CONNECT_TIMEOUT``."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def default_text(self) -> str:
+        """The default as it is written in help and documentation."""
+        return self.shown if self.default is None else self.default
+
+
+def _chosen(name: str, default: str, help_: str, *choices: str) -> Setting:
+    return Setting(name, default, _choice(*choices), help_, choices=choices)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("file", "groups.yaml", _text, "The YAML file; `-` is standard input."),
+    Setting(
+        "nodes",
+        None,
+        _text,
+        "The nodes, `name=url,name=url`, where the file has none.",
+        shown="those of the file",
+        secret=True,
+        has_flag=False,
+    ),
+    Setting("connect_timeout", "3s", _positive, "How long one request waits for a connection."),
+    Setting("read_timeout", "10s", _positive, "How long one request waits for an answer."),
+    Setting("retries", "4", _whole(0, MAX_RETRIES), "Further tries of one request."),
+    Setting("retry_status", "429,500,502,503,504", _statuses, "Statuses that are tried again, or `none`."),
+    Setting("backoff", "200ms", _positive, "The first pause between tries; it doubles, with jitter."),
+    Setting("backoff_max", "10s", _positive, "The longest pause between tries, also for Retry-After."),
+    Setting("parallelism", "16", _whole(1, MAX_PARALLELISM), "Requests in flight."),
+    Setting(
+        "settle",
+        None,
+        parse_duration,
+        "How long after an unanswered request its late effect is still looked for.",
+        shown="twice the read time-out",
+    ),
+    Setting(
+        "recheck_after",
+        "30s",
+        parse_duration,
+        "Age of a read beyond which a cell is read again just before its write.",
+    ),
+    Setting("watch", "7d", parse_duration, "How long a cell with an unanswered write is watched."),
+    Setting(
+        "reverse_timeout",
+        "5m",
+        _positive,
+        "How long a reverse keeps trying a cell, settling not counted, before it is called incomplete.",
+    ),
+    Setting(
+        "store",
+        None,
+        _store,
+        "Where history and locks are: `sqlite:///…` or `postgresql+psycopg://…`.",
+        shown="sqlite:///<user state dir>/planner/planner.db",
+        secret=True,
+    ),
+    Setting("lock_timeout", "0s", parse_duration, "How long to wait for the lock."),
+    _chosen("log_level", "info", "What is logged, to stderr.", "debug", "info", "warning", "error"),
+    _chosen("log_format", "text", "How it is logged; `json` is for machines.", "text", "json"),
+    _chosen("color", "auto", "Colors; `auto` respects NO_COLOR, CI and a pipe.", "auto", "always", "never"),
+)
+
+
+def env_example() -> str:
+    """The text of `.env_example`: every setting, commented out, at its default; for `planner init`."""
+    parts = [_ENV_HEAD]
+    for setting in SETTINGS:
+        origin = f" Flag: {setting.flag}" if setting.flag else ""
+        default = setting.default if setting.default is not None else _EXAMPLES[setting.name]
+        note = "" if setting.default is not None else f"\n# Default: {setting.shown}."
+        parts.append(f"# {setting.help}{origin}{note}\n#{setting.env}={default}\n")
+    return "\n".join(parts)
+
+
+_ENV_HEAD = """\
+# Settings of planner. Copy this file to .env, and take the `#` away from what you want to change.
+# A flag goes before the environment, the environment before this file. An empty value counts as not set.
+# Durations are written 500ms, 5s, 2m, 1h, 7d.
+"""
+_EXAMPLES = {
+    "nodes": "node01=http://127.0.0.1:8001,node02=http://127.0.0.1:8002,node03=http://127.0.0.1:8003",
+    "settle": "20s",
+    "store": "sqlite:////var/lib/planner/planner.db",
+}
