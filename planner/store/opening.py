@@ -1,0 +1,123 @@
+"""From a URL to an open store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from planner.errors import StoreFailed, WrongUsage
+from planner.store import schema
+from planner.store.database import close_quietly
+from planner.store.faults import explaining, masked, missing
+from planner.store.sqlite import is_wal, make_wal, open_sqlite
+from planner.store.sqlstore import SqlStore
+from planner.store.tables import VERSION
+from planner.store.waiting import Time
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import URL
+
+    from planner.store.database import Database
+    from planner.store.sqlite import FileLocking
+
+SCHEMA_WAIT = 30.0
+"""Seconds that a run waits for another one that is making or migrating the tables."""
+SYSTEM_TIME = Time()
+
+
+def open_at(url: str, *, create: bool = True, time: Time = SYSTEM_TIME) -> SqlStore:
+    """See `planner.store.open_store`; `time` is for tests."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise WrongUsage(
+            "The store's URL makes no sense.",
+            where="--store",
+            next="write sqlite:///path or postgresql+psycopg://user:password@host/name",
+        ) from error
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        return _open_sqlite(parsed, create=create, time=time)
+    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return _open_postgres(parsed, create=create, time=time)
+    raise WrongUsage(
+        "The store's URL names a database that is not supported.",
+        where=f"--store {masked(parsed)}",
+        next="write sqlite:///path or postgresql+psycopg://user:password@host/name",
+    )
+
+
+def _open_sqlite(url: URL, *, create: bool, time: Time) -> SqlStore:
+    database, locking = open_sqlite(url, create=create)
+    try:
+        with explaining("The store cannot be opened.", database.name):
+            read_only = url.query.get("mode") == "ro"
+            if not _is_ready(database, create=create and not read_only, read_only=read_only):
+                _prepare_sqlite(database, locking, time)
+        return SqlStore(schema.store_id(database), database, locking, time)
+    except BaseException:
+        database.engine.dispose()
+        raise
+
+
+def _prepare_sqlite(database: Database, locking: FileLocking, time: Time) -> None:
+    """Make or migrate the tables, while other runs of this planner wait."""
+    gate = locking.schema()
+    if not time.until(gate.attempt, SCHEMA_WAIT):
+        raise StoreFailed(
+            "The store cannot be opened.",
+            where=database.name,
+            why="another run is making or migrating its tables",
+            next="run the command again",
+        )
+    try:
+        connection = database.own("The store cannot be opened.")
+        try:
+            found = schema.stored_version(connection, database.name)
+            make_wal(connection)
+            if found is None:
+                schema.make(database, connection, _nobody_else, time.wall())
+        finally:
+            close_quietly(connection)
+        if found not in (None, VERSION):
+            schema.migrate(database, locking, _nobody_else)
+    finally:
+        gate.release()
+
+
+def _nobody_else(_connection: Connection) -> None:
+    """SQLite's gate: the file lock has kept everybody out already."""
+
+
+def _is_ready(database: Database, *, create: bool, read_only: bool = False) -> bool:
+    """Whether the tables are there, in our version, in a file that is prepared."""
+    with database.reading() as connection:
+        found = schema.stored_version(connection, database.name)
+        if found is None and not create:
+            raise missing(database.name)
+        ready = found == VERSION
+        return ready and (connection.dialect.name != "sqlite" or read_only or is_wal(connection))
+
+
+def _open_postgres(url: URL, *, create: bool, time: Time) -> SqlStore:
+    from planner.store.postgres import SessionLocking, keep_others_out, open_postgres
+
+    database = open_postgres(url)
+    try:
+        with explaining("The store cannot be opened.", database.name, database.secret):
+            if not _is_ready(database, create=create):
+                connection = database.own("The store cannot be opened.")
+                try:
+                    schema.make(database, connection, keep_others_out, time.wall())
+                finally:
+                    close_quietly(connection)
+            identity = schema.store_id(database)
+            locking = SessionLocking(database, identity)
+            if not _is_ready(database, create=create):
+                schema.migrate(database, locking, keep_others_out)
+        return SqlStore(identity, database, locking, time)
+    except BaseException:
+        database.engine.dispose()
+        raise

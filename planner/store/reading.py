@@ -1,0 +1,164 @@
+"""Rows to the types of the ports. Each function reads on a connection that shows one snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, true
+
+from planner.model import UNFINISHED, Action, Cell, Managed, Presence, Step, StepState, TransactionState
+from planner.ports import CellMark, Intent, Knowledge, Record, Watched
+from planner.store.rows import to_nodes, to_policy, to_words
+from planner.store.tables import cluster as clusters
+from planner.store.tables import managed, node, step, transaction, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection, Row
+
+STEP_COLUMNS = (
+    step.c.transaction_number, step.c.number, step.c.action, step.c.group_id, step.c.node, step.c.reason,
+)  # fmt: skip
+MARK_COLUMNS = (step.c.number, step.c.state, step.c.suspect, step.c.tried, step.c.unanswered, step.c.note)
+
+
+def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
+    """See `planner.ports.Store.knowledge`."""
+    serial = connection.execute(select(clusters.c.serial).where(clusters.c.name == cluster)).scalar()
+    cells = connection.execute(
+        select(managed.c.group_id, managed.c.url, managed.c.adopted, managed.c.creation)
+        .where(managed.c.cluster == cluster)
+        .order_by(managed.c.creation)
+    )
+    known = connection.execute(
+        select(node.c.name, node.c.url).where(node.c.cluster == cluster).order_by(node.c.position)
+    )
+    return Knowledge(
+        store=store,
+        serial=serial or 0,
+        managed={(row[0], row[1]): Managed(*row) for row in cells},
+        nodes=tuple((row[0], row[1]) for row in known),
+        unfinished=unfinished(connection, cluster),
+    )
+
+
+def clusters_known(connection: Connection) -> tuple[str, ...]:
+    """See `planner.ports.Store.clusters`."""
+    return tuple(connection.execute(select(clusters.c.name).order_by(clusters.c.name)).scalars())
+
+
+def unfinished(connection: Connection, cluster: str) -> int | None:
+    """The number of the cluster's unfinished transaction."""
+    return connection.execute(
+        select(transaction.c.number)
+        .where(
+            transaction.c.cluster == cluster, transaction.c.state.in_([str(state) for state in UNFINISHED])
+        )
+        .order_by(transaction.c.number)
+        .limit(1)
+    ).scalar()
+
+
+def record(connection: Connection, cluster: str, number: int) -> Record | None:
+    """See `planner.ports.Store.record`."""
+    row = connection.execute(
+        select(transaction).where(transaction.c.number == number, transaction.c.cluster == cluster)
+    ).one_or_none()
+    if row is None:
+        return None
+    steps = _steps(connection, [number]).get(number, ())
+    marks = connection.execute(
+        select(*MARK_COLUMNS).where(step.c.transaction_number == number).order_by(step.c.number)
+    )
+    return _record(row, steps, tuple(CellMark(mark[0], StepState(mark[1]), *mark[2:]) for mark in marks))
+
+
+def history(connection: Connection, cluster: str, limit: int) -> tuple[Record, ...]:
+    """See `planner.ports.Store.history`."""
+    rows = connection.execute(
+        select(transaction)
+        .where(transaction.c.cluster == cluster)
+        .order_by(transaction.c.number.desc())
+        .limit(limit)
+    ).all()
+    steps = _steps(connection, [row.number for row in rows])
+    return tuple(_record(row, steps.get(row.number, ()), ()) for row in rows)
+
+
+def applied(connection: Connection, cluster: str, plan_digest: str) -> int | None:
+    """See `planner.ports.Store.applied`; the last one, and None for an empty digest."""
+    if not plan_digest:
+        return None
+    return connection.execute(
+        select(transaction.c.number)
+        .where(
+            transaction.c.cluster == cluster,
+            transaction.c.plan_digest == plan_digest,
+            transaction.c.state == str(TransactionState.APPLIED),
+        )
+        .order_by(transaction.c.number.desc())
+        .limit(1)
+    ).scalar()
+
+
+def set_aside(connection: Connection, cluster: str) -> tuple[tuple[int, Cell], ...]:
+    """See `planner.ports.Store.set_aside`."""
+    rows = connection.execute(
+        select(step.c.transaction_number, step.c.group_id, step.c.node)
+        .join(transaction, transaction.c.number == step.c.transaction_number)
+        .where(
+            transaction.c.cluster == cluster,
+            step.c.state == str(StepState.SET_ASIDE),
+            step.c.verified != true(),
+        )
+        .order_by(step.c.transaction_number, step.c.number)
+    )
+    return tuple((row[0], Cell(row[1], row[2])) for row in rows)
+
+
+def watched(connection: Connection, cluster: str) -> tuple[Watched, ...]:
+    """See `planner.ports.Store.watched`."""
+    rows = connection.execute(
+        select(watch.c.group_id, watch.c.url, watch.c.transaction_number, watch.c.outcome, watch.c.since)
+        .where(watch.c.cluster == cluster)
+        .order_by(watch.c.transaction_number, watch.c.group_id, watch.c.url)
+    )
+    return tuple(Watched(row[0], row[1], row[2], Presence(row[3]), row[4]) for row in rows)
+
+
+def _steps(connection: Connection, numbers: Iterable[int]) -> dict[int, tuple[Step, ...]]:
+    """The steps of transactions, in order."""
+    found: dict[int, list[Step]] = {}
+    rows = connection.execute(
+        select(*STEP_COLUMNS)
+        .where(step.c.transaction_number.in_(list(numbers)))
+        .order_by(step.c.transaction_number, step.c.number)
+    )
+    for of, number, action, group, name, reason in rows:
+        found.setdefault(of, []).append(Step(number, Action(action), Cell(group, name), reason))
+    return {number: tuple(steps) for number, steps in found.items()}
+
+
+def _record(row: Row[Any], steps: tuple[Step, ...], marks: tuple[CellMark, ...]) -> Record:
+    intent = Intent(
+        command=row.command,
+        nodes=to_nodes(row.nodes),
+        steps=steps,
+        policy=to_policy(row.policy),
+        plan_digest=row.plan_digest,
+        source=row.source,
+        allowances=to_words(row.allowances),
+        plan=row.plan,
+    )
+    return Record(
+        number=row.number,
+        cluster=row.cluster,
+        state=TransactionState(row.state),
+        intent=intent,
+        marks=marks,
+        message=row.message,
+        started=row.started,
+        finished=row.finished,
+        holder=row.holder,
+    )

@@ -1,0 +1,161 @@
+"""The port `planner.ports.Store`, over either database."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from planner.errors import Locked
+from planner.store import reading
+from planner.store.lease import SqlLease
+from planner.store.tables import cluster as clusters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from planner.model import Cell
+    from planner.ports import Holder, Knowledge, Record, Watched
+    from planner.store.database import Database, Hold, Locking
+    from planner.store.waiting import Time
+
+
+class SqlStore:
+    """A store in a database. Reading takes no lock, and works while another run writes.
+
+    Every method raises `StoreFailed` when the database cannot be read or written.
+
+    Args:
+        identity: the store's id.
+        database: with our schema.
+        locking: of the database.
+        time: how it waits for a lock, and what time it is.
+    """
+
+    def __init__(self, identity: str, database: Database, locking: Locking, time: Time) -> None:
+        self._identity = identity
+        self._database = database
+        self._locking = locking
+        self._time = time
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection that is not in use. A lease closes its own."""
+        self._database.engine.dispose()
+
+    @property
+    def name(self) -> str:
+        """Where the store is, for people: its URL without the password."""
+        return self._database.name
+
+    def knowledge(self, cluster: str) -> Knowledge:
+        """What is known of the cluster; an unknown cluster is empty."""
+        with self._database.reading() as connection:
+            return reading.knowledge(connection, self._identity, cluster)
+
+    def clusters(self) -> tuple[str, ...]:
+        """The names of the clusters that the store knows."""
+        with self._database.reading() as connection:
+            return reading.clusters_known(connection)
+
+    def record(self, cluster: str, number: int) -> Record | None:
+        """One transaction with its marks."""
+        with self._database.reading() as connection:
+            return reading.record(connection, cluster, number)
+
+    def history(self, cluster: str, limit: int = 50) -> tuple[Record, ...]:
+        """The last transactions, newest first, with their steps and without their marks."""
+        with self._database.reading() as connection:
+            return reading.history(connection, cluster, limit)
+
+    def applied(self, cluster: str, plan_digest: str) -> int | None:
+        """The number of the last applied transaction that carried out this plan."""
+        with self._database.reading() as connection:
+            return reading.applied(connection, cluster, plan_digest)
+
+    def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
+        """Cells that were set aside by hand and not verified since, with their transactions."""
+        with self._database.reading() as connection:
+            return reading.set_aside(connection, cluster)
+
+    def watched(self, cluster: str) -> tuple[Watched, ...]:
+        """The watch list."""
+        with self._database.reading() as connection:
+            return reading.watched(connection, cluster)
+
+    def holder(self, cluster: str) -> Holder | None:
+        """Who holds the cluster's lock now; None when nobody does. It makes no attempt at the lock fail."""
+        return self._locking.holder(cluster)
+
+    @contextmanager
+    def lock(self, cluster: str, command: str, timeout: float) -> Iterator[SqlLease]:
+        """Take the cluster's lock, waiting at most `timeout` seconds, and give it back at the block's end.
+
+        Each grant raises the cluster's epoch, in one durable commit.
+
+        Raises:
+            Locked: another run holds it; `where` names the run.
+            StoreFailed: the store cannot be written.
+        """
+        hold = self._locking.contend(cluster)
+        try:
+            if not self._time.until(hold.attempt, timeout):
+                raise self._locked(cluster)
+            who = owner()
+            epoch = self._grant(hold, cluster, who, command)
+            hold.granted(epoch)
+            yield SqlLease(self._database, hold, cluster, epoch, who, self._time.wall)
+        finally:
+            hold.release()
+
+    def _grant(self, hold: Hold, cluster: str, who: str, command: str) -> int:
+        holder = {
+            "holder": who,
+            "holder_command": command,
+            "holder_since": self._time.wall(),
+            "holder_session": hold.session,
+        }
+        connection = hold.connection
+        of_cluster = clusters.c.name == cluster
+        with self._database.writing(connection):
+            found = connection.execute(select(clusters.c.epoch).where(of_cluster).with_for_update()).scalar()
+            epoch = (found or 0) + 1
+            if found is None:
+                connection.execute(clusters.insert().values(name=cluster, epoch=epoch, serial=0, **holder))
+            else:
+                connection.execute(clusters.update().where(of_cluster).values(epoch=epoch, **holder))
+        return epoch
+
+    def _locked(self, cluster: str) -> Locked:
+        holder = self.holder(cluster)
+        where = "it has just ended" if holder is None else holder.who
+        if holder is not None and holder.command:
+            where += f" ({holder.command}, since {holder.since})"
+        return Locked(
+            f"Another run holds the lock of cluster {cluster!r}.",
+            where=where,
+            why="only one run at a time may change a cluster",
+            next="wait until it has ended, or wait for it with --lock-timeout 60s",
+        )
+
+
+def owner() -> str:
+    """This process, for people: ``user@host pid 12``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()} pid {os.getpid()}"

@@ -1,0 +1,153 @@
+"""The tables. One schema for SQLite and PostgreSQL; `migrations` leads to exactly these.
+
+Every name begins with `planner_`: in a shared PostgreSQL the tables may live beside others.
+Times are text (ISO 8601, UTC) since they are for people only; lists are JSON text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+VERSION = "0001"
+"""The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# Alembic makes this one by itself, so it is no part of `metadata`.
+version_metadata = MetaData()
+version = Table(
+    "planner_version",
+    version_metadata,
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="planner_version_pkc"),
+)
+
+meta = Table(
+    "planner_meta",
+    metadata,
+    Column("id", Text, primary_key=True),  # the store's id, a UUID; there is one row
+    Column("created", Text, nullable=False),
+)
+
+cluster = Table(
+    "planner_cluster",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),  # the fencing token: grows with every grant of the lock
+    Column("serial", BigInteger, nullable=False),  # version of the managed cells
+    Column("holder", Text, nullable=False),  # of the last grant; whether it still holds only the lock tells
+    Column("holder_command", Text, nullable=False),
+    Column("holder_since", Text, nullable=False),
+    Column("holder_session", BigInteger, nullable=False),  # PostgreSQL's backend; 0 with SQLite
+)
+
+
+def _cluster() -> Column[str]:
+    return Column("cluster", Text, ForeignKey("planner_cluster.name"), nullable=False)
+
+
+def _transaction(name: str = "transaction_number") -> Column[int]:
+    return Column(name, Integer, ForeignKey("planner_transaction.number"), nullable=False)
+
+
+node = Table(
+    "planner_node",
+    metadata,
+    _cluster(),
+    Column("url", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    PrimaryKeyConstraint("cluster", "url"),
+)
+
+managed = Table(
+    "planner_managed",
+    metadata,
+    _cluster(),
+    Column("url", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("adopted", Boolean, nullable=False),
+    Column("creation", Integer, nullable=False),  # `Managed.order`
+    PrimaryKeyConstraint("cluster", "url", "group_id"),
+    sqlite_with_rowid=False,
+)
+
+transaction = Table(
+    "planner_transaction",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),  # unique in the store, never used again
+    _cluster(),
+    Column("state", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("plan_digest", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("allowances", Text, nullable=False),  # JSON
+    Column("policy", Text, nullable=False),  # JSON
+    Column("nodes", Text, nullable=False),  # JSON: names, URLs, labels, dialects, credential references
+    Column("plan", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("started", Text, nullable=False),
+    Column("finished", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Index(None, "cluster", "state"),
+    Index(None, "cluster", "plan_digest"),
+    sqlite_autoincrement=True,
+)
+
+step = Table(
+    "planner_step",
+    metadata,
+    _transaction(),
+    Column("number", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("url", Text, nullable=False),  # of the node, so that the watch list needs no JSON
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("suspect", Boolean, nullable=False),
+    Column("tried", Boolean, nullable=False),
+    Column("unanswered", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("verified", Boolean, nullable=False),  # a set-aside cell that a later run has verified
+    PrimaryKeyConstraint("transaction_number", "number"),
+    sqlite_with_rowid=False,  # one B-tree instead of two: half the writes of a big plan
+)
+Index(
+    "ix_planner_step_set_aside",
+    step.c.transaction_number,
+    sqlite_where=text("state = 'set-aside'"),
+    postgresql_where=text("state = 'set-aside'"),
+)
+
+watch = Table(
+    "planner_watch",
+    metadata,
+    _cluster(),
+    Column("url", Text, nullable=False),
+    Column("group_id", Text, nullable=False),
+    _transaction(),
+    Column("outcome", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    PrimaryKeyConstraint("cluster", "url", "group_id"),
+)
