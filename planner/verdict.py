@@ -50,8 +50,7 @@ class Try(NamedTuple):
     def suspicious(self) -> bool:
         """Whether it may have taken, or may still take, an effect that no answer tells of."""
         return self.end is TryEnd.UNANSWERED or (
-            self.end is TryEnd.ANSWERED
-            and (self.status >= SERVER_ERRORS or self.status == TOO_MANY_REQUESTS)
+            self.end is TryEnd.ANSWERED and (self.status >= SERVER_ERRORS or self.status == TOO_MANY_REQUESTS)
         )
 
     def __str__(self) -> str:

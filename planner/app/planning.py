@@ -134,7 +134,7 @@ def read(
             f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
             where=", ".join(sorted(seen.unreadable)),
             why="a node that cannot be read is never taken as empty; nothing was changed",
-            next="see `planner nodes`, or try again when they answer",
+            next="check that they are up, and that the file has their right URLs; then plan again",
             details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
         )
     return seen

@@ -93,7 +93,7 @@ def invoke(arguments: list[str] | None = None) -> tuple[int, bool]:
         error.show()
         return PlannerError.exit_code, False
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing was changed.", err=True)
+        click.echo("\nInterrupted; nothing was changed.", err=True)
         return Interrupted.exit_code, False
     except BrokenPipeError:
         return PlannerError.exit_code, True

@@ -54,11 +54,13 @@ class Reader:
         """
         dialect = self._dialects[cell.node]
         needed = 1 if expected is Presence.ABSENT else dialect.confirm_absent
+        stopped = 0
         while True:
             answer = yield self.call(Method.READ, cell, self._policy.tries)
-            if answer.tries[-1].end is TryEnd.STOPPED:
-                # The permit was missing for a moment; the control decides whether it comes back.
-                yield self._clock.now() + self._policy.backoff
+            if answer.tries[-1].end is TryEnd.STOPPED and stopped < self._policy.tries:
+                # The permit was missing for a moment: a slow commit, a process that was paused.
+                stopped += 1
+                yield self._clock.now() + self._policy.pause(stopped)
                 continue
             reading = judge_read(answer, dialect)
             needed -= 1

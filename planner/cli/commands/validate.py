@@ -19,7 +19,7 @@ def command(**flags: str | None) -> None:
     """
     with Session(flags) as session:
         desired = session.desired()
-        session.view.info(
+        click.echo(
             f"{desired.origin} is valid: {len(desired.groups)} groups on {len(desired.nodes)} nodes "
             f"of cluster {desired.cluster}."
         )
