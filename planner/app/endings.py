@@ -46,7 +46,7 @@ def incomplete(begin: str, outcome: Outcome) -> Incomplete:
         where=", ".join(dict.fromkeys(each.step.cell.node for each in failed)),
         why="they could not be brought back in time; everything else is as it was",
         next="run `planner recover` when these nodes answer again",
-        details=_shown(details, outcome.number),
+        details=_shown(details),
     )
 
 
@@ -57,16 +57,16 @@ def left_open(number: int, steps: Sequence[Step], *, why: str) -> Incomplete:
         f"Stopped in the middle of transaction {number}: {cells} may be changed",
         why=why,
         next="run `planner recover`: it brings every node back to what it was",
-        details=in_doubt(steps, number),
+        details=in_doubt(steps),
     )
 
 
-def in_doubt(steps: Sequence[Step], number: int) -> list[str]:
+def in_doubt(steps: Sequence[Step]) -> list[str]:
     """One line for each cell that may not be as it was."""
-    return _shown([f"{step.cell} should be {step.before}" for step in steps], number)
+    return _shown([f"{step.cell} should be {step.before}" for step in steps])
 
 
-def _shown(lines: list[str], number: int) -> list[str]:
+def _shown(lines: list[str]) -> list[str]:
     if len(lines) <= SHOWN:
         return lines
     return [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more: planner status"]

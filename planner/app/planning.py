@@ -111,7 +111,7 @@ def check_finished(store: Store, cluster: str) -> None:
             f"Transaction {unfinished} of cluster {cluster!r} is unfinished",
             why="a run died, or could not reverse everything; nodes may differ from each other",
             next="run `planner recover` first",
-            details=in_doubt(steps, unfinished),
+            details=in_doubt(steps),
         )
 
 

@@ -315,7 +315,7 @@ class Life:
             written = self.world.written.get(cell)
             if cell in foreign or (written is None and not forward):
                 continue
-            when, there = self.world.seen.get(cell, (0.0, not (presence is Presence.PRESENT)))
+            when, there = self.world.seen.get(cell, (0.0, presence is not Presence.PRESENT))
             if when < (written or 0.0) or there != (presence is Presence.PRESENT):
                 raise Violation(f"{cell} was not seen as {presence} at the end")
 

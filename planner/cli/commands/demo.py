@@ -147,8 +147,8 @@ class Stage:
 def command(*, picture: Path | None) -> None:
     """Show the whole story on a simulated cluster of three unreliable nodes.
 
-    Plan and apply under faults, a node that fails and the full reverse, drift and its repair, and a run that is
-    killed and recovered. Needs the extra `planner[simulator]`.
+    Plan and apply under faults, a node that fails and the full reverse, drift and its repair, and a run that
+    is killed and recovered. Needs the extra `planner[simulator]`.
 
     \b
     Example:
