@@ -11,7 +11,8 @@ silent      present    adopted   kept, unless deleting adopted groups is allowed
 not wanted  absent     yes       forget: no request
 ==========  =========  ========  ==================================================
 
-A cell that is neither declared nor managed is never touched.
+A cell that is neither declared nor managed is never touched, but for one on the watch list that is not as
+its transaction left it: it goes back to that outcome, as a ``late effect of TX n`` (transaction law 10).
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ from planner.model import Action, Cell, Presence
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from planner.model import Desired, Group, Node
-    from planner.ports import Knowledge
+    from planner.model import Desired, Group, Managed, Node
+    from planner.ports import Knowledge, Watched
+
+
+LATE_EFFECT = "late effect of"
+SET_ASIDE = "set aside in"
 
 
 class Change(NamedTuple):
@@ -66,13 +71,22 @@ def undeclared(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
     return tuple(sorted(order, key=lambda group: (order[group], group)))
 
 
+def watched_only(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
+    """Groups that are on the watch list of a node of the file, and neither declared nor managed."""
+    known = {group.id for group in desired.groups} | set(undeclared(desired, knowledge))
+    urls = {node.url for node in desired.nodes}
+    watched = (each.group for each in knowledge.watched if each.url in urls)
+    return tuple(sorted({group for group in watched if group not in known}))
+
+
 def cells_to_read(desired: Desired, knowledge: Knowledge) -> Iterator[tuple[Cell, Presence | None]]:
-    """Every cell of every group declared or managed, with what the store remembers of it.
+    """Every cell of every group declared, managed or watched, with what the store remembers of it.
 
     A managed cell is expected to be present, so that a lying 'not found' is asked twice.
     """
     groups = [group.id for group in desired.groups]
     groups += undeclared(desired, knowledge)
+    groups += watched_only(desired, knowledge)
     for group in groups:
         for node in desired.nodes:
             remembered = (group, node.url) in knowledge.managed
@@ -87,35 +101,81 @@ def diff(
     allow_delete_adopted: bool = False,
 ) -> Changes:
     """Compare. `presences` holds every cell of `cells_to_read`; a missing one is a bug (KeyError)."""
-    creates: list[Change] = []
-    deletes: list[Change] = []
-    adopts: list[Cell] = []
-    forgets: list[Cell] = []
-    kept: list[Cell] = []
-    wishes: list[tuple[str, Group | None]] = [(group, None) for group in undeclared(desired, knowledge)]
+    draft = _Draft([], [], [], [], [])
+    late = {(each.group, each.url): each for each in knowledge.watched}
+    names = (*watched_only(desired, knowledge), *undeclared(desired, knowledge))
+    wishes: list[tuple[str, Group | None]] = [(group, None) for group in names]
     wishes += [(group.id, group) for group in desired.groups]
     for name, group in wishes:
         chosen = frozenset(group.nodes) if group else frozenset()
         for node in desired.nodes:
-            cell = Cell(name, node.name)
-            managed = knowledge.managed.get((name, node.url))
+            cell, key = Cell(name, node.name), (name, node.url)
             wish = group.state if group and node.name in chosen else None
-            present = presences[cell] is Presence.PRESENT
-            if wish is Presence.PRESENT:
-                if not present:
-                    creates.append(Change(Action.CREATE, cell, "drift" if managed else "declared"))
-                elif managed is None:
-                    adopts.append(cell)
-            elif present:
-                if wish is Presence.ABSENT:
-                    deletes.append(Change(Action.DELETE, cell, "state: absent"))
-                elif managed and (allow_delete_adopted or not managed.adopted):
-                    deletes.append(Change(Action.DELETE, cell, "no longer declared"))
-                elif managed:
-                    kept.append(cell)
-            elif managed:
-                forgets.append(cell)
-    return Changes(tuple(creates), tuple(reversed(deletes)), tuple(adopts), tuple(forgets), tuple(kept))
+            managed = knowledge.managed.get(key)
+            moved = _late(cell, late[key], wish, presences[cell], managed) if key in late else None
+            if moved is not None:
+                (draft.creates if moved.action is Action.CREATE else draft.deletes).append(moved)
+            else:
+                _judge(draft, cell, wish, presences[cell], managed, delete_adopted=allow_delete_adopted)
+    return Changes(
+        tuple(draft.creates),
+        tuple(reversed(draft.deletes)),
+        tuple(draft.adopts),
+        tuple(draft.forgets),
+        tuple(draft.kept),
+    )
+
+
+class _Draft(NamedTuple):
+    """The fields of `Changes`, while they are filled."""
+
+    creates: list[Change]
+    deletes: list[Change]
+    adopts: list[Cell]
+    forgets: list[Cell]
+    kept: list[Cell]
+
+
+def _judge(
+    draft: _Draft,
+    cell: Cell,
+    wish: Presence | None,
+    seen: Presence,
+    managed: Managed | None,
+    *,
+    delete_adopted: bool,
+) -> None:
+    """The table above, for one cell. `wish` is None where the file is silent."""
+    present = seen is Presence.PRESENT
+    if wish is Presence.PRESENT:
+        if not present:
+            draft.creates.append(Change(Action.CREATE, cell, "drift" if managed else "declared"))
+        elif managed is None:
+            draft.adopts.append(cell)
+    elif present:
+        if wish is Presence.ABSENT:
+            draft.deletes.append(Change(Action.DELETE, cell, "state: absent"))
+        elif managed and (delete_adopted or not managed.adopted):
+            draft.deletes.append(Change(Action.DELETE, cell, "no longer declared"))
+        elif managed:
+            draft.kept.append(cell)
+    elif managed:
+        draft.forgets.append(cell)
+
+
+def _late(
+    cell: Cell, watched: Watched, wish: Presence | None, seen: Presence, managed: Managed | None
+) -> Change | None:
+    """A cell that moved after its transaction had left it: back to that outcome, or to what is declared.
+
+    None where it has not moved, is as declared, or is managed and undeclared: the table says what to do then.
+    """
+    goal = wish or watched.outcome
+    if watched.outcome is seen or goal is seen or (managed and wish is None):
+        return None
+    action = Action.CREATE if goal is Presence.PRESENT else Action.DELETE
+    why = SET_ASIDE if watched.aside else LATE_EFFECT
+    return Change(action, cell, f"{why} TX {watched.transaction}")
 
 
 def wiped_nodes(

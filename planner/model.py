@@ -340,6 +340,7 @@ class Policy:
         reverse_timeout: how long a reverse keeps trying a cell, settling not counted.
         backoff: the first pause between tries; it doubles.
         backoff_max: the longest pause between tries.
+        watch: how long a cell with an unanswered write is watched.
     """
 
     parallelism: int = 16
@@ -349,6 +350,7 @@ class Policy:
     reverse_timeout: float = 300.0
     backoff: float = 0.2
     backoff_max: float = 10.0
+    watch: float = 604_800.0
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the `attempt`-th failure (from 1): exponential, capped."""

@@ -7,6 +7,7 @@ an in-memory cluster with virtual time.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -31,8 +32,8 @@ class Clock(Protocol):
     def now(self) -> float:
         """Monotonic seconds; only differences mean anything, and only within this process."""
 
-    def wall(self) -> str:
-        """ISO 8601 in UTC, to the second."""
+    def wall(self, ago: float = 0.0) -> str:
+        """The time `ago` seconds ago: ISO 8601 in UTC, to the second; sorts as text."""
 
 
 class Nodes(Protocol):
@@ -156,6 +157,20 @@ class Closing:
     nodes: tuple[Node, ...] = ()
 
 
+class Watched(NamedTuple):
+    """A cell with an unanswered write, watched for a late effect. `outcome` is what its transaction left.
+
+    `since` is wall time, as `Clock.wall` writes it. `aside` tells that it was set aside by hand.
+    """
+
+    group: str
+    url: str
+    transaction: int
+    outcome: Presence
+    since: str
+    aside: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """What the store knows of a cluster.
@@ -166,6 +181,7 @@ class Knowledge:
         managed: by (group, canonical URL).
         nodes: (name, canonical URL) as last applied.
         unfinished: number of the unfinished transaction, if there is one.
+        watched: cells with an unanswered write, and cells set aside by hand.
     """
 
     store: str
@@ -173,6 +189,7 @@ class Knowledge:
     managed: dict[tuple[str, str], Managed] = field(default_factory=dict)
     nodes: tuple[tuple[str, str], ...] = ()
     unfinished: int | None = None
+    watched: tuple[Watched, ...] = ()
 
 
 class Holder(NamedTuple):
@@ -180,16 +197,6 @@ class Holder(NamedTuple):
 
     who: str
     command: str
-    since: str
-
-
-class Watched(NamedTuple):
-    """A cell with an unanswered write, watched for a late effect. `outcome` is what its transaction left."""
-
-    group: str
-    url: str
-    transaction: int
-    outcome: Presence
     since: str
 
 
@@ -220,6 +227,12 @@ class Lease(Protocol):
 
     def close(self, transaction: int, wave: Wave, closing: Closing) -> None:
         """Like `commit`, for the wave that ends the transaction as applied."""
+
+    def clear_set_aside(self, cells: Iterable[Cell]) -> None:
+        """Take cells that were verified off the list of those set aside by hand."""
+
+    def unwatch(self, before: str) -> None:
+        """Take cells off the watch list that are on it since before `before` (wall time)."""
 
 
 class Store(Protocol):

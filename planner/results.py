@@ -35,11 +35,13 @@ class Recovered:
         number: the transaction that was finished; None when there was none.
         undone: cells that were brought back, or seen to be as they were.
         not_ours: cells that somebody else had written first, left as they are.
+        set_aside: cells that were set aside by hand, left as they are.
     """
 
     number: int | None = None
     undone: tuple[Cell, ...] = ()
     not_ours: tuple[Cell, ...] = ()
+    set_aside: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

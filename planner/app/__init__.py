@@ -5,13 +5,14 @@
     planning.py     read the nodes, make a plan
     applying.py     carry a plan out, or refuse it
     recovering.py   finish what a dead or failed run left
+    asides.py       the watch list, and cells that were set aside by hand
     reporting.py    what the store knows: status
     endings.py      how a transaction's outcome becomes a result or an error
 """
 
 from planner.app.applying import apply_plan
 from planner.app.planning import Allowances, check_finished, make_plan
-from planner.app.recovering import recover, what_to_recover
+from planner.app.recovering import recover, steps_to_set_aside, what_to_recover
 from planner.app.reporting import status
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "make_plan",
     "recover",
     "status",
+    "steps_to_set_aside",
     "what_to_recover",
 ]

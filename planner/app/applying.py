@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner import codec
+from planner.app.asides import tidy
 from planner.app.endings import failure_of, left_open
 from planner.app.planning import check_finished, check_identity, read
+from planner.diff import LATE_EFFECT, SET_ASIDE
 from planner.errors import LockLost, Refused, StalePlan
 from planner.model import Action, Cell, Managed, StepState, TransactionState
 from planner.plan import guards_now
@@ -15,7 +17,7 @@ from planner.results import Applied
 from planner.transaction import Abandoned, Transaction, open_steps, runs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from planner.model import Desired, Plan, Policy, Presence, Seen, Step
     from planner.ports import Knowledge, Lease, Store
@@ -63,6 +65,7 @@ def apply_plan(
         _check_serial(plan, knowledge)
         _refuse_if_guarded(plan, desired, None)
     if plan.is_empty:
+        tidy(desired, store, lease, policy, world)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
     if already is not None:
@@ -83,18 +86,24 @@ def apply_plan(
         number,
         allow_lossy="lossy-delete" in plan.allowances,
     )
-    outcome = _run(transaction, number, runs, plan, canary)
+    outcome = _run(transaction, number, runs, lambda: _closing(plan, runs, knowledge), plan, canary)
     if outcome.state is not TransactionState.APPLIED:
         raise failure_of(outcome)
+    tidy(desired, store, lease, policy, world, frozenset(step.cell for step in plan.steps))
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
 
 
 def _run(
-    transaction: Transaction, number: int, runs: list[StepRun], plan: Plan, canary: frozenset[str]
+    transaction: Transaction,
+    number: int,
+    runs: list[StepRun],
+    closing: Callable[[], Closing],
+    plan: Plan,
+    canary: frozenset[str],
 ) -> Outcome:
     try:
-        return transaction.apply(lambda: _closing(plan, runs), plan.bystanders, canary)
+        return transaction.apply(closing, plan.bystanders, canary)
     except Abandoned as stop:
         raise left_open(number, _open(runs), why="a second interrupt: this run left at once") from stop
     except LockLost as lost:
@@ -107,8 +116,12 @@ def _open(runs: list[StepRun]) -> tuple[Step, ...]:
     return open_steps((run.step, run.state) for run in runs)
 
 
-def _closing(plan: Plan, runs: list[StepRun]) -> Closing:
-    """What is managed from now on. A create that somebody else met is adopted, not created."""
+def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge) -> Closing:
+    """What is managed from now on.
+
+    What was managed stays created or adopted, as it was. Of the others, a create that somebody else met is
+    adopted, and so is one that only undoes a late effect: neither may be deleted since nobody declares it.
+    """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
     forgotten = [(cell.group, urls[cell.node]) for cell in plan.forgets]
@@ -117,7 +130,9 @@ def _closing(plan: Plan, runs: list[StepRun]) -> Closing:
         if run.step.action is Action.DELETE:
             forgotten.append((group, urls[node]))
         else:
-            managed.append(Managed(group, urls[node], adopted=run.state is StepState.NOT_OURS))
+            before = knowledge.managed.get((group, urls[node]))
+            foreign = run.state is StepState.NOT_OURS or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE))
+            managed.append(Managed(group, urls[node], adopted=before.adopted if before else foreign))
     return Closing(tuple(managed), tuple(forgotten), plan.nodes)
 
 

@@ -27,7 +27,7 @@ def failure_of(outcome: Outcome) -> PlannerError:
         if outcome.interrupted and not outcome.touched:
             return Interrupted(f"{begin} before anything was changed")
         return Reversed(f"{begin}. Reversed: every node is as it was", details=details[:SHOWN])
-    if outcome.state is TransactionState.REVERSED:
+    if not outcome.durable:
         return Incomplete(
             f"{begin}. Every node is as it was, but the store could not be told",
             why=f"transaction {outcome.number} is still open in the store",

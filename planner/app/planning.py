@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from planner.app.asides import to_watch
 from planner.app.endings import in_doubt
 from planner.diff import cells_to_read
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
@@ -44,6 +45,7 @@ def make_plan(
     knowledge = store.knowledge(desired.cluster)
     check_identity(desired, knowledge)
     check_supported(desired)
+    knowledge = replace(knowledge, watched=to_watch(store, desired.cluster, policy, world.clock))
     seen = read(cells_to_read(desired, knowledge), desired.nodes, policy, world)
     return build(
         desired,

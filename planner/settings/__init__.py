@@ -89,6 +89,7 @@ class Settings:
             reverse_timeout=self.reverse_timeout,
             backoff=self.backoff,
             backoff_max=self.backoff_max,
+            watch=self.watch,
         )
 
 

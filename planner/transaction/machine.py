@@ -143,13 +143,17 @@ class Transaction:
             return self._reverse(failure)
         return self._outcome(TransactionState.APPLIED, durable=True)
 
-    def resume_reverse(self, why: str) -> Outcome:
+    def resume_reverse(self, why: str, aside: frozenset[int] = frozenset()) -> Outcome:
         """Reverse what an earlier run left.
+
+        Args:
+            why: what had gone wrong, in words.
+            aside: numbers of steps that are set aside by hand: their cells are left as they are.
 
         Raises:
             LockLost, Abandoned: as for `apply`.
         """
-        return self._reverse(StepFailed(None, why))
+        return self._reverse(StepFailed(None, why), aside)
 
     # Forward.
 
@@ -191,7 +195,7 @@ class Transaction:
 
     # Backward.
 
-    def _reverse(self, failure: StepFailed) -> Outcome:
+    def _reverse(self, failure: StepFailed, aside: frozenset[int] = frozenset()) -> Outcome:
         """Converge every touched cell on its before-image, in reverse order."""
         to_undo = []
         for run in reversed(self._runs):
@@ -206,9 +210,18 @@ class Transaction:
         self._journal.enter(TransactionState.REVERSING)
         self._journal.flush(self._message(failure))
         self._phase("reverse", len(to_undo))
-        self._scheduler.run(map(self._cells.undo, to_undo), interruptible=False)
-        failed = [run for run in self._runs if run.state is StepState.UNDO_FAILED]
-        end = TransactionState.REVERSE_INCOMPLETE if failed else TransactionState.REVERSED
+        by_hand = [run for run in to_undo if run.step.number in aside]
+        for run in by_hand:
+            self._journal.move(run, StepState.UNDO_FAILED, "set aside by hand")
+            self._journal.move(run, StepState.SET_ASIDE)
+        rest = (run for run in to_undo if run.step.number not in aside)
+        self._scheduler.run(map(self._cells.undo, rest), interruptible=False)
+        end = TransactionState.REVERSED
+        if by_hand or any(run.state is StepState.UNDO_FAILED for run in self._runs):
+            end = TransactionState.REVERSE_INCOMPLETE
+            self._journal.enter(end)
+        if by_hand and not any(run.state is StepState.UNDO_FAILED for run in self._runs):
+            end = TransactionState.CLOSED_WITH_EXCEPTIONS
         self._journal.enter(end)
         durable = self._journal.flush()
         return self._outcome(end, durable=durable, failure=failure)

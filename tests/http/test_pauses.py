@@ -22,7 +22,7 @@ class Fixed:
     def now(self) -> float:
         return 0.0
 
-    def wall(self) -> str:
+    def wall(self, ago: float = 0.0) -> str:
         return self.stands
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +31,7 @@ class ClusterMemory:
     marks: dict[int, dict[int, CellMark]] = field(default_factory=dict)
     holder: Holder | None = None
     watch: dict[tuple[str, str], Watched] = field(default_factory=dict)
+    verified: set[tuple[int, Cell]] = field(default_factory=set)
 
 
 class MemoryStore:
@@ -81,13 +82,18 @@ class MemoryStore:
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """See the port."""
+        verified = self.memory(cluster).verified
+        return tuple(key for key in self.aside_keys(cluster) if key not in verified)
+
+    def aside_keys(self, cluster: str) -> list[tuple[int, Cell]]:
+        """Every cell that was ever set aside, with its transaction."""
         m = self.memory(cluster)
-        return tuple(
+        return [
             (n, r.intent.steps[mark.number - 1].cell)
             for n, r in m.records.items()
             for mark in m.marks[n].values()
             if mark.state is StepState.SET_ASIDE
-        )
+        ]
 
     def watched(self, cluster: str) -> tuple[Watched, ...]:
         """See the port."""
@@ -158,6 +164,15 @@ class MemoryLease:
         m.serial += 1
         self._after("close")
 
+    def clear_set_aside(self, cells: Iterable[Cell]) -> None:
+        """See the port."""
+        done = set(cells)
+        self.memory.verified |= {key for key in self.store.aside_keys(self.cluster) if key[1] in done}
+
+    def unwatch(self, before: str) -> None:
+        """See the port."""
+        self.memory.watch = {k: w for k, w in self.memory.watch.items() if w.since >= before}
+
     def _write(self, number: int, wave: Wave) -> None:
         m = self.memory
         record = m.records[number]
@@ -168,8 +183,22 @@ class MemoryLease:
         m.records[number] = replace(
             record, state=wave.state or record.state, message=wave.message or record.message
         )
+        state = m.records[number].state
+        if state is not TransactionState.OPEN:
+            self._watch(number, record.intent, applied=state is TransactionState.APPLIED)
         shown = ", ".join(f"{mark.number}={mark.state}" for mark in wave.marks)
         self.store.say(f"store: {shown} {wave.state or ''} {wave.message}")
+
+    def _watch(self, number: int, intent: Intent, *, applied: bool) -> None:
+        """As the real store: an unanswered write puts its cell on the list; a later transaction moves it."""
+        urls = {node.name: node.url for node in intent.nodes}
+        for step in intent.steps:
+            key = (step.cell.group, urls[step.cell.node])
+            outcome = step.after if applied else step.before
+            if self.memory.marks[number][step.number].unanswered:
+                self.memory.watch[key] = Watched(*key, number, outcome, "2026-01-01T00:00:00Z")
+            elif key in self.memory.watch:
+                self.memory.watch[key] = self.memory.watch[key]._replace(outcome=outcome)
 
     def _before(self, what: str) -> None:
         if self.memory.epoch != self.epoch:

@@ -107,7 +107,7 @@ class World:
         """Virtual seconds."""
         return self.time
 
-    def wall(self) -> str:
+    def wall(self, ago: float = 0.0) -> str:
         """A fixed time: it is for people only."""
         return "2026-01-01T00:00:00Z"
 

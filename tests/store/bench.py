@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from planner.model import Action, Cell, Dialect, Node, Policy, Step, StepState
-from planner.ports import CellMark, Intent, Lease, Store
+from planner.ports import CellMark, Intent, Store
 from planner.store.waiting import Time
 
 WALL = "2026-01-02T03:04:05Z"
-
-
-class FullLease(Lease, Protocol):
-    """A lease with what the store has beyond the port."""
-
-    def clear_set_aside(self, cells: list[Cell]) -> None: ...
-    def unwatch(self, before: str) -> None: ...
-
-
-class FullStore(Store, Protocol):
-    """A store whose leases have it."""
-
-    def lock(self, cluster: str, command: str, timeout: float) -> AbstractContextManager[FullLease]: ...
 
 
 class Moments:
@@ -58,7 +43,7 @@ class Bench:
     """
 
     kind: str
-    open: Callable[[], FullStore]
+    open: Callable[[], Store]
     raise_epoch: Callable[[str], None]
     moments: Moments = field(default_factory=Moments)
     url: str = ""

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from planner.ports import Store
 from planner.store.opening import open_at
-from tests.store.bench import Bench, FullStore, Moments
+from tests.store.bench import Bench, Moments
 from tests.store.server import Server, running
 
 WITHOUT_POSTGRESQL = "PLANNER_TEST_WITHOUT_POSTGRESQL"
@@ -31,7 +32,7 @@ def sql_bench(kind: str, url: str) -> Iterator[Bench]:
     moments = Moments()
     with ExitStack() as stack:
 
-        def open_() -> FullStore:
+        def open_() -> Store:
             return stack.enter_context(open_at(url, time=moments.time()))
 
         def raise_epoch(cluster: str) -> None:
@@ -73,5 +74,5 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def store(bench: Bench) -> FullStore:
+def store(bench: Bench) -> Store:
     return bench.open()

@@ -8,27 +8,27 @@ import pytest
 
 from planner.errors import Incomplete, Locked, LockLost, StoreFailed
 from planner.model import Cell, IllegalMove, Managed, Policy, Presence, Step, StepState, TransactionState
-from planner.ports import CellMark, Closing, Knowledge, Watched, Wave
-from tests.store.bench import NODES, STEPS, WALL, Bench, FullLease, FullStore, intent, mark
+from planner.ports import CellMark, Closing, Knowledge, Lease, Store, Watched, Wave
+from tests.store.bench import NODES, STEPS, WALL, Bench, intent, mark
 
 S, T = StepState, TransactionState
 NOW = 0.0
 
 
-def run_one(lease: FullLease, *managed: Managed, steps: tuple[Step, ...] = STEPS, **closing: object) -> int:
+def run_one(lease: Lease, *managed: Managed, steps: tuple[Step, ...] = STEPS, **closing: object) -> int:
     """Apply a transaction whole."""
     number = lease.begin(intent(steps=steps))
     lease.close(number, Wave(()), Closing(managed, **closing))  # type: ignore[arg-type]
     return number
 
 
-def reverse(lease: FullLease, number: int, *marks: CellMark) -> None:
+def reverse(lease: Lease, number: int, *marks: CellMark) -> None:
     lease.commit(number, Wave(marks, T.REVERSING))
     lease.commit(number, Wave((), T.REVERSED))
 
 
 class TestKnowledge:
-    def test_an_unknown_cluster_is_empty(self, store: FullStore) -> None:
+    def test_an_unknown_cluster_is_empty(self, store: Store) -> None:
         found = store.knowledge("c")
         assert found == Knowledge(found.store)
         assert found.store
@@ -42,7 +42,7 @@ class TestKnowledge:
     def test_the_id_stays(self, bench: Bench) -> None:
         assert bench.open().knowledge("a").store == bench.open().knowledge("b").store
 
-    def test_the_names_of_the_clusters(self, store: FullStore) -> None:
+    def test_the_names_of_the_clusters(self, store: Store) -> None:
         assert store.clusters() == ()
         for name in ("b", "a/1", "B"):
             with store.lock(name, "apply", NOW):
@@ -65,13 +65,13 @@ class TestBegin:
         assert "pid" in found.holder
         assert bench.open().knowledge("c").unfinished == number
 
-    def test_an_intent_without_steps(self, store: FullStore) -> None:
+    def test_an_intent_without_steps(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent(steps=()))
             lease.close(number, Wave(()), Closing((Managed("g", "http://n1", adopted=True),), (), NODES))
         assert store.knowledge("c").managed == {("g", "http://n1"): Managed("g", "http://n1", True, 1)}
 
-    def test_an_unfinished_transaction_is_in_the_way(self, store: FullStore) -> None:
+    def test_an_unfinished_transaction_is_in_the_way(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.commit(number, Wave((mark(2, S.STARTED),)))
@@ -81,7 +81,7 @@ class TestBegin:
         assert caught.value.details == ("g on n2: started",)
         assert len(store.history("c")) == 1
 
-    def test_clusters_do_not_see_each_other(self, store: FullStore) -> None:
+    def test_clusters_do_not_see_each_other(self, store: Store) -> None:
         with store.lock("a", "apply", NOW) as a, store.lock("b", "apply", NOW) as b:
             first, second = a.begin(intent()), b.begin(intent())
             assert first != second
@@ -104,7 +104,7 @@ class TestCommit:
         assert found is not None
         assert found.marks == (done, unknown, mark(3, S.PENDING))
 
-    def test_a_note_may_hold_whatever_a_node_says(self, store: FullStore) -> None:
+    def test_a_note_may_hold_whatever_a_node_says(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.commit(number, Wave((mark(1, S.STARTED, note="a\x00b\udcffc é"),), message="\x00\udc80"))
@@ -112,7 +112,7 @@ class TestCommit:
         assert found is not None
         assert found.marks[0].note == "a\ufffdb?c é"
 
-    def test_a_message_stays_until_there_is_another(self, store: FullStore) -> None:
+    def test_a_message_stays_until_there_is_another(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.commit(number, Wave((), T.OPEN, "first"))
@@ -121,7 +121,7 @@ class TestCommit:
         assert found is not None
         assert (found.message, found.state) == ("first", T.OPEN)
 
-    def test_an_illegal_move_writes_nothing(self, store: FullStore) -> None:
+    def test_an_illegal_move_writes_nothing(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             with pytest.raises(IllegalMove):
@@ -133,7 +133,7 @@ class TestCommit:
             with pytest.raises(IllegalMove):
                 lease.commit(number, Wave((mark(1, S.DONE),)))
 
-    def test_a_mark_without_a_step_writes_nothing(self, store: FullStore) -> None:
+    def test_a_mark_without_a_step_writes_nothing(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             with pytest.raises(StoreFailed):
@@ -154,7 +154,7 @@ class TestCommit:
         assert store.knowledge("c").unfinished is None
         assert store.knowledge("c").serial == 0
 
-    def test_an_incomplete_reverse_goes_on_with_a_later_lease(self, store: FullStore) -> None:
+    def test_an_incomplete_reverse_goes_on_with_a_later_lease(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.commit(number, Wave((), T.REVERSE_INCOMPLETE))
@@ -168,7 +168,7 @@ class TestCommit:
             reverse(lease, number)
             assert lease.begin(intent()) > number
 
-    def test_a_transaction_that_does_not_exist(self, store: FullStore) -> None:
+    def test_a_transaction_that_does_not_exist(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease, pytest.raises(StoreFailed):
             lease.commit(77, Wave((), T.REVERSING))
 
@@ -189,7 +189,7 @@ class TestClose:
         assert record is not None
         assert (record.state, record.finished) == (T.APPLIED, WALL)
 
-    def test_order_is_kept_and_grows(self, store: FullStore) -> None:
+    def test_order_is_kept_and_grows(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             run_one(lease, Managed("a", "u"), Managed("b", "u"))
             run_one(lease, Managed("c", "u"), Managed("b", "u", adopted=True))
@@ -198,18 +198,18 @@ class TestClose:
         assert cells["b", "u"].adopted
         assert store.knowledge("c").serial == 2
 
-    def test_new_cells_follow_the_order_that_they_bring(self, store: FullStore) -> None:
+    def test_new_cells_follow_the_order_that_they_bring(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             run_one(lease, Managed("z", "u", order=7), Managed("y", "u", order=5))
         assert [cell.group for cell in store.knowledge("c").managed.values()] == ["y", "z"]
 
-    def test_forgotten_cells(self, store: FullStore) -> None:
+    def test_forgotten_cells(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             run_one(lease, Managed("a", "u"), Managed("b", "u"))
             run_one(lease, Managed("a", "u"), forgotten=(("a", "u"), ("b", "u"), ("never", "u")))
         assert store.knowledge("c").managed == {("a", "u"): Managed("a", "u", False, 3)}
 
-    def test_a_node_that_left_is_forgotten_with_its_cells(self, store: FullStore) -> None:
+    def test_a_node_that_left_is_forgotten_with_its_cells(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             run_one(lease, Managed("g", "http://n1"), Managed("g", "http://n2:81"), nodes=NODES)
             run_one(lease, nodes=NODES[1:])
@@ -217,14 +217,14 @@ class TestClose:
         assert found.nodes == (("n2", "http://n2:81"),)
         assert list(found.managed) == [("g", "http://n2:81")]
 
-    def test_no_nodes_are_an_omission(self, store: FullStore) -> None:
+    def test_no_nodes_are_an_omission(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             run_one(lease, Managed("g", "http://n1"), nodes=NODES)
             run_one(lease)
         found = store.knowledge("c")
         assert (len(found.nodes), len(found.managed), found.serial) == (2, 1, 2)
 
-    def test_only_an_open_transaction_and_only_as_applied(self, store: FullStore) -> None:
+    def test_only_an_open_transaction_and_only_as_applied(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             with pytest.raises(IllegalMove):
@@ -242,7 +242,7 @@ class TestClose:
 class TestWatch:
     UNANSWERED = (mark(1, S.DONE, unanswered=True), mark(3, S.DONE, unanswered=True))
 
-    def test_applied(self, store: FullStore) -> None:
+    def test_applied(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.close(number, Wave(self.UNANSWERED), Closing())
@@ -252,7 +252,7 @@ class TestWatch:
         )
         assert store.watched("other") == ()
 
-    def test_reversed(self, store: FullStore) -> None:
+    def test_reversed(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.commit(number, Wave(self.UNANSWERED))
@@ -263,13 +263,13 @@ class TestWatch:
             ("old", Presence.PRESENT),
         ]
 
-    def test_what_somebody_else_did_is_not_undone(self, store: FullStore) -> None:
+    def test_what_somebody_else_did_is_not_undone(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             reverse(lease, lease.begin(intent()), mark(1, S.NOT_OURS, unanswered=True))
         assert [cell.outcome for cell in store.watched("c")] == [Presence.PRESENT]
 
     @pytest.mark.parametrize("end", [T.REVERSE_INCOMPLETE, T.CLOSED_WITH_EXCEPTIONS])
-    def test_incomplete_and_closed_with_exceptions(self, store: FullStore, end: TransactionState) -> None:
+    def test_incomplete_and_closed_with_exceptions(self, store: Store, end: TransactionState) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.commit(number, Wave((), T.REVERSE_INCOMPLETE))
@@ -325,7 +325,7 @@ class TestWatch:
 
 
 class TestSetAside:
-    def test_listed_until_cleared(self, store: FullStore) -> None:
+    def test_listed_until_cleared(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.commit(number, Wave((), T.REVERSE_INCOMPLETE))
@@ -342,7 +342,7 @@ class TestSetAside:
 
 
 class TestHistory:
-    def test_newest_first_and_limited(self, store: FullStore) -> None:
+    def test_newest_first_and_limited(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             numbers = [run_one(lease) for _ in range(3)]
         found = store.history("c")
@@ -351,7 +351,7 @@ class TestHistory:
         assert found[0].intent == intent()
         assert found[0].marks == ()
 
-    def test_applied(self, store: FullStore) -> None:
+    def test_applied(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             reverse(lease, lease.begin(intent("a")))
             assert store.applied("c", "a") is None
@@ -362,7 +362,7 @@ class TestHistory:
         assert store.applied("c", "b") is None
         assert store.applied("other", "a") is None
 
-    def test_an_empty_digest_is_no_plan(self, store: FullStore) -> None:
+    def test_an_empty_digest_is_no_plan(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             lease.close(lease.begin(intent("")), Wave(()), Closing())
         assert store.applied("c", "") is None
@@ -386,11 +386,11 @@ class TestLock:
         with other.lock("c", "recover", NOW):
             assert one.holder("c") is not None
 
-    def test_the_same_store_twice(self, store: FullStore) -> None:
+    def test_the_same_store_twice(self, store: Store) -> None:
         with store.lock("c", "apply", NOW), pytest.raises(Locked), store.lock("c", "apply", NOW):
             pass
 
-    def test_a_lock_per_cluster(self, store: FullStore) -> None:
+    def test_a_lock_per_cluster(self, store: Store) -> None:
         with store.lock("a/1", "apply", NOW), store.lock("a", "apply", NOW):
             assert store.holder("a/2") is None
 
@@ -415,14 +415,14 @@ class TestLock:
                 lease.prove()
         assert len(bench.moments.pauses) == 1
 
-    def test_a_lease_ends_with_its_block(self, store: FullStore) -> None:
+    def test_a_lease_ends_with_its_block(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
         for use in (lease.prove, lambda: lease.commit(number, Wave(())), lambda: lease.begin(intent())):
             with pytest.raises(LockLost):
                 use()
 
-    def test_an_error_gives_it_back(self, store: FullStore) -> None:
+    def test_an_error_gives_it_back(self, store: Store) -> None:
         with pytest.raises(KeyError), store.lock("c", "apply", NOW):
             raise KeyError
         assert store.holder("c") is None

@@ -118,7 +118,7 @@ class FakeClock:
     def now(self) -> float:
         return self.seconds
 
-    def wall(self) -> str:
+    def wall(self, ago: float = 0.0) -> str:
         return "2026-01-01T00:00:00Z"
 
 

@@ -1,0 +1,79 @@
+"""Cells that need a second look: set aside by hand, or with a write that went unanswered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from planner.errors import PlannerError
+from planner.model import Cell
+from planner.ports import Watched
+from planner.transaction import Abandoned, RunInterrupted, observe
+
+if TYPE_CHECKING:
+    from planner.model import Desired, Policy, Presence
+    from planner.ports import Clock, Lease, Store
+    from planner.transaction import World
+
+
+def to_watch(store: Store, cluster: str, policy: Policy, clock: Clock) -> tuple[Watched, ...]:
+    """The watch list as a plan has to heed it: what is younger than `Policy.watch`, and what was set aside.
+
+    A cell that was set aside should be as it was before its transaction.
+    """
+    oldest = clock.wall(policy.watch)
+    watched = [each for each in store.watched(cluster) if each.since >= oldest]
+    for number, cell in store.set_aside(cluster):
+        record = store.record(cluster, number)
+        if record is None:
+            continue
+        urls = {node.name: node.url for node in record.intent.nodes}
+        before = next(step.before for step in record.intent.steps if step.cell == cell)
+        watched.append(Watched(cell.group, urls[cell.node], number, before, record.finished, aside=True))
+    return tuple(watched)
+
+
+def tidy(
+    desired: Desired,
+    store: Store,
+    lease: Lease,
+    policy: Policy,
+    world: World,
+    applied: frozenset[Cell] = frozenset(),
+) -> None:
+    """After an apply: forget what was watched long enough, and what was set aside and is verified now.
+
+    The apply is done and durable: whatever goes wrong here is left to the next run.
+
+    Args:
+        desired: the file.
+        store: where the lists are.
+        lease: the lock, held.
+        policy: patience.
+        world: the ports.
+        applied: cells that were just written and read back.
+    """
+    try:
+        lease.unwatch(world.clock.wall(policy.watch))
+        lease.clear_set_aside(_verified(desired, store, policy, world, applied))
+    except (PlannerError, RunInterrupted, Abandoned):
+        return
+
+
+def _verified(
+    desired: Desired, store: Store, policy: Policy, world: World, applied: frozenset[Cell]
+) -> set[Cell]:
+    """Cells set aside that read now as declared, or as they were; one that cannot be read is not verified."""
+    aside = {cell for _, cell in store.set_aside(desired.cluster)}
+    if not aside:
+        return set()
+    names = {node.url: node.name for node in desired.nodes}
+    wanted: dict[Cell, Presence] = {}
+    for watched in to_watch(store, desired.cluster, policy, world.clock):
+        if watched.aside and watched.url in names:
+            wanted[Cell(watched.group, names[watched.url])] = watched.outcome
+    for group in desired.groups:
+        for node in group.nodes:
+            if Cell(group.id, node) in wanted:
+                wanted[Cell(group.id, node)] = group.state
+    seen = observe(wanted.items(), desired.nodes, policy, world)
+    return (aside & applied) | {cell for cell, wish in wanted.items() if seen.presences.get(cell) is wish}
