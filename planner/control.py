@@ -1,8 +1,8 @@
 """The run's control: signals in, and the permit that every request asks for.
 
-The first SIGINT or SIGTERM asks the run to stop and to reverse; the second to leave at once. A request may be
-sent only while the lock was proved less than five seconds ago: a process that was paused, and lost its lock
-meanwhile, sends nothing more than what had already passed the check.
+The first SIGINT, SIGTERM or SIGHUP asks the run to stop and to reverse; the second to leave at once. A
+request may be sent only while the lock was proved less than five seconds ago: a process that was paused, and
+lost its lock meanwhile, sends nothing more than what had already passed the check.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from planner.ports import Clock, Lease
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, a pod's end, a terminal that was closed."""
 
 PROOF_LIFE = 5.0
 """Seconds after which a proof of the lock is worth nothing (transaction law 7)."""
@@ -71,8 +74,8 @@ class RunControl:
 
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM while the context is open."""
-        old = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Handle SIGINT, SIGTERM and SIGHUP while the context is open."""
+        old = {number: signal.signal(number, self._on_signal) for number in STOPPING}
         try:
             yield
         finally:

@@ -383,4 +383,5 @@ EVENT_KINDS = (
     "undo-failed",  # a step could not be reversed in time
     "verified",  # a cell was read back at the end
     "warning",  # text
+    "note",  # text: what a long run is doing, and why
 )

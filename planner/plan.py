@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.diff import diff, wiped_nodes
@@ -41,6 +42,41 @@ def build(
         created: wall time, for people.
     """
     changes = diff(desired, knowledge, presences, allow_delete_adopted=allow_delete_adopted)
+    allowances = ["delete-adopted"] if allow_delete_adopted else []
+    allowances += ["lossy-delete"] if allow_lossy else []
+    plan = assemble(
+        desired,
+        knowledge,
+        presences,
+        changes,
+        lossy=lossy,
+        allow_deletes=allow_deletes,
+        allowances=allowances,
+    )
+    return replace(plan, warnings=_warnings(desired, knowledge, presences, changes), created=created)
+
+
+def assemble(
+    desired: Desired,
+    knowledge: Knowledge,
+    presences: Mapping[Cell, Presence],
+    changes: Changes,
+    *,
+    lossy: Collection[Cell] = (),
+    allow_deletes: int | None = None,
+    allowances: Sequence[str] = (),
+) -> Plan:
+    """Number the changes, add the evidence that they rest on, and judge them; no warnings yet.
+
+    Args:
+        desired: the file.
+        knowledge: what the store knows of the cluster.
+        presences: every cell, as read, of every group that changes.
+        changes: what to do.
+        lossy: cells whose record shows more than the id.
+        allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
+        allowances: what else was knowingly allowed.
+    """
     steps = tuple(
         Step(number, change.action, change.cell, change.reason)
         for number, change in enumerate((*changes.creates, *changes.deletes), 1)
@@ -49,10 +85,8 @@ def build(
     limits = desired.limits
     if allow_deletes is not None:
         limits = Limits(allow_deletes, None, limits.max_creates)
+        allowances = (f"deletes={allow_deletes}", *allowances)
     protected = [group.id for group in desired.groups if group.protect]
-    allowances = [f"deletes={allow_deletes}"] if allow_deletes is not None else []
-    allowances += ["delete-adopted"] if allow_delete_adopted else []
-    allowances += ["lossy-delete"] if allow_lossy else []
     return Plan(
         cluster=desired.cluster,
         store=knowledge.store,
@@ -65,11 +99,9 @@ def build(
         bystanders=_bystanders(desired.nodes, changes, steps, presences),
         base=base,
         limits=limits,
-        refusals=guards(steps, base, limits, protected, () if allow_lossy else lossy),
-        warnings=_warnings(desired, knowledge, presences, changes),
+        refusals=guards(steps, base, limits, protected, () if "lossy-delete" in allowances else lossy),
         source=desired.digest,
         allowances=tuple(allowances),
-        created=created,
     )
 
 
@@ -147,6 +179,18 @@ def _warnings(
             f"the store knows nothing of cluster {desired.cluster!r} yet, and {len(changes.adopts)} declared "
             "cells exist already; groups that were declared earlier and are not any more cannot be known"
         )
+    warnings += node_warnings(desired, knowledge)
+    if changes.kept:
+        warnings.append(
+            f"{len({cell.group for cell in changes.kept})} adopted groups are no longer declared and stay; "
+            "delete them with `state: absent` or --allow-delete-adopted"
+        )
+    return tuple(warnings)
+
+
+def node_warnings(desired: Desired, knowledge: Knowledge) -> list[str]:
+    """Nodes that were renamed, or left the file, since the last apply."""
+    warnings = []
     known = {url: name for name, url in knowledge.nodes}
     here = {node.url: node.name for node in desired.nodes}
     for url, name in here.items():
@@ -155,9 +199,4 @@ def _warnings(
     for url, name in known.items():
         if url not in here:
             warnings.append(f"node {name} left the file: it is not written to, and is forgotten")
-    if changes.kept:
-        warnings.append(
-            f"{len({cell.group for cell in changes.kept})} adopted groups are no longer declared and stay; "
-            "delete them with `state: absent` or --allow-delete-adopted"
-        )
-    return tuple(warnings)
+    return warnings

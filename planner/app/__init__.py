@@ -6,20 +6,24 @@
     applying.py     carry a plan out, or refuse it
     recovering.py   finish what a dead or failed run left
     asides.py       the watch list, and cells that were set aside by hand
-    reporting.py    what the store knows: status
+    undoing.py      plan the reverse of an earlier transaction
+    reporting.py    what the store knows: status, single transactions
     endings.py      how a transaction's outcome becomes a result or an error
 """
 
 from planner.app.applying import apply_plan
 from planner.app.planning import Allowances, check_finished, make_plan
 from planner.app.recovering import recover, steps_to_set_aside, what_to_recover
-from planner.app.reporting import status
+from planner.app.reporting import find_transaction, status
+from planner.app.undoing import make_undo
 
 __all__ = [
     "Allowances",
     "apply_plan",
     "check_finished",
+    "find_transaction",
     "make_plan",
+    "make_undo",
     "recover",
     "status",
     "steps_to_set_aside",

@@ -189,7 +189,7 @@ def _refuse_if_guarded(plan: Plan, desired: Desired, seen: Observation | None) -
             "The plan is refused, and nothing was changed",
             where=", ".join(refusal.guard for refusal in refusals),
             why="; ".join(refusal.why for refusal in refusals),
-            next="; ".join(refusal.cure for refusal in refusals),
+            next="; ".join(dict.fromkeys(refusal.cure for refusal in refusals)),
         )
 
 

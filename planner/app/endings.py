@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from planner.transaction import Outcome
 
 SHOWN = 20
-"""Cells that an error names one by one; the rest is counted, and `planner status` names it."""
+"""Cells that an error names one by one; the rest is counted, and `planner recover --dry-run` names it."""
 
 
 def failure_of(outcome: Outcome) -> PlannerError:
@@ -69,4 +69,4 @@ def in_doubt(steps: Sequence[Step]) -> list[str]:
 def _shown(lines: list[str]) -> list[str]:
     if len(lines) <= SHOWN:
         return lines
-    return [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more: planner status"]
+    return [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more: planner recover --dry-run"]

@@ -76,4 +76,5 @@ class LogReporter:
         if event.step is not None:
             fields |= {"step": str(event.step.number), "action": event.step.action.value}
         fields = {key: value for key, value in fields.items() if value}
-        LOGGER.debug(json.dumps(fields, ensure_ascii=True), extra={"fields": fields})
+        words = json.dumps(" ".join(fields.values()), ensure_ascii=True)[1:-1]  # no control characters
+        LOGGER.debug(words, extra={"fields": fields})

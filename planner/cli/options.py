@@ -7,12 +7,15 @@ from typing import Any, TypeVar
 
 import click
 
-from planner.settings import SETTINGS
+from planner.settings import SETTINGS, Setting
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 STORE_ONLY = frozenset({"file", "store", "lock_timeout", "log_level", "log_format", "color"})
 """Settings of commands that ask no node."""
+
+MOST_TRANSACTIONS = 2**31 - 1
+"""The largest number that every store can be asked for."""
 
 
 class SettingOption(click.Option):
@@ -52,12 +55,19 @@ def settings_options(only: frozenset[str] | None = None) -> Callable[[_F], _F]:
                 *names,
                 cls=SettingOption,
                 default=None,
-                metavar="|".join(setting.choices) or None,
+                type=_type_of(setting),
                 help=f"{setting.help}  [default: {setting.default_text}]",
             )(function)
         return function
 
     return decorate
+
+
+def _type_of(setting: Setting) -> click.Choice[str] | click.Path | None:
+    """What completion needs to know; the value itself is judged with all the others."""
+    if setting.choices:
+        return click.Choice(setting.choices)
+    return click.Path() if setting.name == "file" else None
 
 
 def format_option(function: _F) -> _F:
@@ -86,14 +96,14 @@ cluster_option = click.option(
 )
 
 
-def allowance_options(function: _F) -> _F:
-    """Add the options that allow one plan something knowingly. They have no environment twin."""
+transaction_argument = click.argument("number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS))
+
+
+def guard_options(function: _F) -> _F:
+    """Add the options that set a guard aside for one plan, knowingly. They have no environment twin."""
     for option in (
         click.option(
             "--allow-lossy-delete", is_flag=True, help="Delete records that show more than the id, too."
-        ),
-        click.option(
-            "--allow-delete-adopted", is_flag=True, help="Delete adopted groups that are no longer declared."
         ),
         click.option(
             "--allow-deletes",
@@ -104,3 +114,12 @@ def allowance_options(function: _F) -> _F:
     ):
         function = option(function)
     return function
+
+
+def allowance_options(function: _F) -> _F:
+    """Add every option that allows one plan something knowingly. They have no environment twin."""
+    return guard_options(
+        click.option(
+            "--allow-delete-adopted", is_flag=True, help="Delete adopted groups that are no longer declared."
+        )(function)
+    )

@@ -96,7 +96,9 @@ class Session:
             raise FileInvalid(
                 f"{self.settings.file} cannot be read",
                 why=error.strerror or str(error),
-                next="write one with `planner init`, or name another with --file",
+                next="write one with `planner init`, or name another with --file"
+                if isinstance(error, FileNotFoundError)
+                else "check what it is and who may read it, or name another with --file",
             ) from error
 
     def cluster(self, name: str | None) -> str:
@@ -106,6 +108,13 @@ class Session:
             WrongUsage: it cannot be told.
         """
         if name:
+            known = self.store(create=False).clusters()
+            if name not in known:
+                raise WrongUsage(
+                    f"The store knows no cluster {name!r}",
+                    why=f"it knows {', '.join(known) or 'none yet'}",
+                    next="check --cluster and --store",
+                )
             return name
         try:
             return self.desired().cluster

@@ -112,7 +112,10 @@ class Transaction:
     ) -> None:
         self._runs = runs
         self._world = world
-        self._scheduler = Scheduler(world.nodes, world.clock, world.control, policy.parallelism)
+        self._policy = policy
+        self._scheduler = Scheduler(
+            world.nodes, world.clock, world.control, policy.parallelism, self._say_that_it_goes_on
+        )
         self._journal = Journal(lease, number, state, WAVES_PER_FLIGHT * policy.parallelism)
         self._reader = Reader({node.name: node.dialect for node in nodes}, policy, world.clock)
         self._cells = Cells(
@@ -214,7 +217,13 @@ class Transaction:
         for run in by_hand:
             self._journal.move(run, StepState.UNDO_FAILED, "set aside by hand")
             self._journal.move(run, StepState.SET_ASIDE)
-        rest = (run for run in to_undo if run.step.number not in aside)
+        rest = [run for run in to_undo if run.step.number not in aside]
+        suspects = sum(run.suspect_since is not None for run in rest)
+        if suspects:
+            self._note(
+                f"{suspects} of them may still change by requests that were on the way: "
+                f"each is read again after {self._policy.settle:g} s"
+            )
         self._scheduler.run(map(self._cells.undo, rest), interruptible=False)
         end = TransactionState.REVERSED
         if by_hand or any(run.state is StepState.UNDO_FAILED for run in self._runs):
@@ -241,6 +250,14 @@ class Transaction:
             why=failure.why if failure else "",
             interrupted=isinstance(failure, RunInterrupted),
         )
+
+    def _say_that_it_goes_on(self) -> None:
+        self._note(
+            "interrupted: the reverse goes on; a second interrupt leaves at once, for `planner recover`"
+        )
+
+    def _note(self, text: str) -> None:
+        self._world.reporter.emit(Event("note", text))
 
     def _phase(self, name: str, parts: int) -> None:
         self._world.reporter.emit(Event("phase", name, total=parts))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from planner.ports import Stop
@@ -54,7 +54,14 @@ class Abandoned(Exception):
 class Scheduler:
     """Runs tasks with a bounded number of requests in flight."""
 
-    def __init__(self, nodes: Nodes, clock: Clock, control: Control, parallelism: int) -> None:
+    def __init__(
+        self,
+        nodes: Nodes,
+        clock: Clock,
+        control: Control,
+        parallelism: int,
+        on_ignored_interrupt: Callable[[], None] = lambda: None,
+    ) -> None:
         self._nodes = nodes
         self._clock = clock
         self._control = control
@@ -64,6 +71,8 @@ class Scheduler:
         self._sleeping: list[tuple[float, int, Task]] = []
         self._naps = 0
         self._failure: StepFailed | None = None
+        self._on_ignored_interrupt = on_ignored_interrupt
+        self._ignored = False
 
     def run(self, tasks: Iterable[Task], *, interruptible: bool = True) -> None:
         """Run every task to its end, starting them in order.
@@ -95,8 +104,13 @@ class Scheduler:
         stop = self._control.check()
         if stop is Stop.ABANDON:
             raise Abandoned
-        if stop is Stop.INTERRUPT and interruptible and self._failure is None:
+        if stop is not Stop.INTERRUPT:
+            return
+        if interruptible and self._failure is None:
             self._fail(RunInterrupted())
+        elif not interruptible and not self._ignored:
+            self._ignored = True
+            self._on_ignored_interrupt()
 
     def _next_look(self) -> float:
         soon = self._clock.now() + HEARTBEAT

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
@@ -19,13 +20,22 @@ class View(Protocol):
     No method is called while the progress of `reporter` runs, except `warning` and `info`; those two may
     also be called from another thread (logging).
 
-    A stream that broke never ends a run: what cannot be shown is dropped. `plan` and `status`, and
-    `recovering` of a dry run, have nothing but their output, and raise `PlannerError` when it could not be
-    written; a pipe whose reader left is no error.
+    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `status`, `history`,
+    `transaction`, and `recovering` of a dry run, have nothing but their output, and raise `PlannerError` when
+    it could not be written; a pipe whose reader left is no error.
     """
 
-    def plan(self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None) -> None:
-        """Show what a plan would do; `saved` is the name of the plan file that was written."""
+    def plan(
+        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+    ) -> None:
+        """Show what a plan would do.
+
+        Args:
+            plan: what would be done.
+            origin: what the user called the file.
+            saved: name of the plan file that was written.
+            undoes: the transaction that the plan is the reverse of.
+        """
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""
@@ -38,6 +48,12 @@ class View(Protocol):
 
     def status(self, status: Status) -> None:
         """Show what the store knows."""
+
+    def history(self, records: Sequence[Record]) -> None:
+        """Show past transactions, in the order given; their marks are not needed."""
+
+    def transaction(self, record: Record) -> None:
+        """Show one transaction, with what became of its steps."""
 
     def error(self, error: PlannerError) -> None:
         """Show how the run ended, on stderr (for JSON as a document on stdout too)."""

@@ -7,13 +7,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from planner import codec
+from planner.errors import PlannerError
+from planner.model import Action, StepState
+from planner.ports import CellMark
+from planner.undo import adopts_of
 from planner.views.summary import summarize, to_bring_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.errors import PlannerError
-    from planner.model import Cell, Plan
+    from planner.model import Cell, Plan, Step
     from planner.ports import Record
     from planner.results import Applied, Recovered, Status
 
@@ -58,12 +61,14 @@ def of_applied(result: Applied) -> Json:
 
 
 def of_recovered(result: Recovered) -> Json:
-    """The outcome of a recovery: ``reversed`` or ``nothing to recover``."""
+    """The outcome of a recovery: ``reversed``, ``closed with exceptions`` or ``nothing to recover``."""
+    ended = "closed with exceptions" if result.set_aside else "reversed"
     return {
-        "outcome": "nothing to recover" if result.number is None else "reversed",
+        "outcome": "nothing to recover" if result.number is None else ended,
         "transaction": result.number,
         "undone": of_cells(result.undone),
         "not_ours": of_cells(result.not_ours),
+        "set_aside": of_cells(result.set_aside),
     }
 
 
@@ -99,6 +104,57 @@ def of_status(status: Status) -> Json:
         "watched": [{**each._asdict(), "outcome": each.outcome.value} for each in status.watched],
         "last": of_record(status.last) if status.last else None,
         "last_applied": of_record(status.last_applied) if status.last_applied else None,
+    }
+
+
+def of_history(records: Iterable[Record]) -> Json:
+    """Past transactions, with how many cells each was to create and to delete."""
+    return {
+        "transactions": [
+            {
+                **of_record(record),
+                "cluster": record.cluster,
+                "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
+                "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
+            }
+            for record in records
+        ]
+    }
+
+
+def of_transaction(record: Record) -> Json:
+    """A transaction, with what became of each step; `adopts` is null where that cannot be read."""
+    intent = record.intent
+    marks = {mark.number: mark for mark in record.marks}
+    try:
+        adopts = of_cells(adopts_of(record))
+    except PlannerError:
+        adopts = None
+    return {
+        **of_record(record),
+        "cluster": record.cluster,
+        "allowances": list(intent.allowances),
+        "plan_digest": intent.plan_digest,
+        "source": intent.source,
+        "nodes": [{"name": node.name, "url": node.url} for node in intent.nodes],
+        "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
+        "adopts": adopts,
+    }
+
+
+def _step(step: Step, mark: CellMark | None) -> Json:
+    mark = mark or CellMark(step.number, StepState.PENDING)
+    return {
+        "number": step.number,
+        "action": step.action.value,
+        "group": step.cell.group,
+        "node": step.cell.node,
+        "reason": step.reason,
+        "state": mark.state.value,
+        "note": mark.note,
+        "tried": mark.tried,
+        "unanswered": mark.unanswered,
+        "suspect": mark.suspect,
     }
 
 

@@ -1,4 +1,4 @@
-"""JSON, one document per run: plan, recover, status."""
+"""JSON, one document per run: plan, recover, status, history, show, undo."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from planner.views.machine import MachineView
 from planner.views.plain import plain_progress
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
@@ -26,9 +27,11 @@ class DocumentView(MachineView):
 
     _printed = False
 
-    def plan(self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None) -> None:
+    def plan(
+        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+    ) -> None:
         """Print the plan file's document with a ``summary``."""
-        del origin, saved
+        del origin, saved, undoes
         self._print(data.of_plan(plan))
         self._check()
 
@@ -52,6 +55,16 @@ class DocumentView(MachineView):
     def status(self, status: Status) -> None:
         """Print what the store knows."""
         self._print({"format": "planner.status", "version": 1, **data.of_status(status)})
+        self._check()
+
+    def history(self, records: Sequence[Record]) -> None:
+        """Print past transactions."""
+        self._print({"format": "planner.history", "version": 1, **data.of_history(records)})
+        self._check()
+
+    def transaction(self, record: Record) -> None:
+        """Print one transaction."""
+        self._print({"format": "planner.transaction", "version": 1, **data.of_transaction(record)})
         self._check()
 
     def error(self, error: PlannerError) -> None:

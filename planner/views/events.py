@@ -12,7 +12,7 @@ from planner.views.machine import MachineView
 from planner.views.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from planner.errors import PlannerError
     from planner.model import Event, Plan
@@ -28,7 +28,8 @@ class EventView(MachineView):
     """See `planner.views.base.View`.
 
     The first line is of type ``version``; the last one is of type ``summary``, or ``error``. In between are
-    ``plan``, ``recovering``, ``status``, ``warning`` and the kinds of `planner.model.EVENT_KINDS`.
+    ``plan``, ``recovering``, ``status``, ``history``, ``transaction``, ``warning`` and the kinds of
+    `planner.model.EVENT_KINDS`.
     """
 
     def __init__(self, out: Channel, err: Channel, *, clock: Clock, quiet: bool = False) -> None:
@@ -36,9 +37,11 @@ class EventView(MachineView):
         self._lock = threading.Lock()  # a warning may come from another thread, and lines must stay whole
         self._begun = False
 
-    def plan(self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None) -> None:
+    def plan(
+        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+    ) -> None:
         """Write the plan, as in its file, with a ``summary``."""
-        del origin, saved
+        del origin, saved, undoes
         self._line("plan", {"plan": data.of_plan(plan)})
         self._check()
 
@@ -60,6 +63,16 @@ class EventView(MachineView):
     def status(self, status: Status) -> None:
         """Write what the store knows."""
         self._line("status", data.of_status(status))
+        self._check()
+
+    def history(self, records: Sequence[Record]) -> None:
+        """Write past transactions."""
+        self._line("history", data.of_history(records))
+        self._check()
+
+    def transaction(self, record: Record) -> None:
+        """Write one transaction."""
+        self._line("transaction", data.of_transaction(record))
         self._check()
 
     def error(self, error: PlannerError) -> None:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
 from planner.views.summary import Kind, Row, rows_of, summarize
-from planner.views.words import count, fragment, on_nodes, plan_sentence, sentence, shown, unchanged_sentence
+from planner.views.words import (
+    count,
+    fragment,
+    on_nodes,
+    plan_sentence,
+    sentence,
+    shown,
+    unchanged_sentence,
+    undo_sentence,
+)
 
 if TYPE_CHECKING:
     from planner.model import Plan, Refusal
@@ -30,14 +39,15 @@ REMARKS = {
 }
 
 
-def plan_lines(plan: Plan, width: int | None, *, origin: str, saved: str | None) -> list[Line]:
-    """Everything that `planner plan` prints."""
+def plan_lines(
+    plan: Plan, width: int | None, *, origin: str, saved: str | None, undoes: int | None = None
+) -> list[Line]:
+    """Everything that `planner plan` prints, and `planner undo` of transaction `undoes`."""
     rows = rows_of(plan)
     lines: list[Line] = diff_lines(rows, len(plan.nodes), width)
     if lines:
         lines.append(EMPTY)
-    total = plan_sentence(summarize(plan, rows)) if plan.has_changes else unchanged_sentence(origin)
-    lines += paragraph(total, width, style="bold")
+    lines += paragraph(_total(plan, rows, origin, undoes), width, style="bold")
     for refusal in plan.refusals:
         lines += _refusal(refusal, width)
     if plan.refusals:
@@ -92,6 +102,12 @@ def _refusal(refusal: Refusal, width: int | None) -> list[Line]:
     lead = Span("! Refused: ", "bold red")
     lines = paragraph(sentence(refusal.why), width, style="red", lead=lead, hang=2)
     return lines + paragraph(fragment(refusal.cure), width, lead=Span("  next: "), hang=4)
+
+
+def _total(plan: Plan, rows: tuple[Row, ...], origin: str, undoes: int | None) -> str:
+    if plan.has_changes:
+        return plan_sentence(summarize(plan, rows))
+    return unchanged_sentence(origin) if undoes is None else undo_sentence(undoes, len(plan.forgets))
 
 
 def _saved(plan: Plan, saved: str) -> str:

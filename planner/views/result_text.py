@@ -37,6 +37,14 @@ def recovered_lines(result: Recovered, width: int | None) -> list[Line]:
     """How a recovery ended well."""
     if result.number is None:
         return paragraph("Nothing to recover.", width, style="bold")
+    if result.set_aside:
+        named = ", ".join(shown(str(cell)) for cell in result.set_aside[:MAX_CELLS])
+        text = (
+            f"Transaction {result.number} is closed with exceptions: "
+            f"{count(len(result.set_aside), 'cell')} set aside ({named}). "
+            "Everything else is as it was; `planner status` names them until they are verified."
+        )
+        return paragraph(text, width, style="bold yellow") + _not_ours(result.not_ours, width)
     text = f"Recovered: transaction {result.number} is reversed, every node is as it was."
     return paragraph(text, width, style="bold green") + _not_ours(result.not_ours, width)
 

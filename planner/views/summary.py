@@ -28,6 +28,9 @@ class Kind(enum.StrEnum):
 
 WRITES = frozenset({Kind.CREATE, Kind.REPAIR, Kind.DELETE})
 
+STAYS = "stays, no longer managed"
+"""Of a cell that is forgotten though it exists: an undone adoption."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -65,11 +68,8 @@ def rows_of(plan: Plan) -> tuple[Row, ...]:
     """The rows of a plan, those of one group together: creates, adoptions, deletes, what stays."""
     order = {node.name: position for position, node in enumerate(plan.nodes)}
     kept = frozenset(plan.kept)
-    existing = {
-        seen.cell.group
-        for seen in plan.bystanders
-        if seen.presence is Presence.PRESENT and seen.cell not in kept
-    }
+    present = {seen.cell for seen in plan.bystanders if seen.presence is Presence.PRESENT}
+    existing = {cell.group for cell in present if cell not in kept}
     drifted = {step.cell.group for step in plan.steps if step.reason == "drift"}
     creates = [step for step in plan.steps if step.action is Action.CREATE]
     deletes = [step for step in plan.steps if step.action is Action.DELETE]
@@ -91,7 +91,7 @@ def rows_of(plan: Plan) -> tuple[Row, ...]:
     for cell in plan.kept:
         add(Kind.KEEP, cell)
     for cell in plan.forgets:
-        add(Kind.FORGET, cell)
+        add(Kind.FORGET, cell, STAYS if cell in present else "")
     return tuple(
         Row(kind, group, tuple(sorted(draft.nodes, key=order.__getitem__)), ", ".join(draft.reasons))
         for group, kinds in groups.items()

@@ -91,7 +91,7 @@ class Tally:
     def remark(self, event: Event) -> str:
         """What is worth a line of its own: failures, unknowns, warnings. Empty for everything else."""
         text = _remark(event)
-        if not text or event.kind == "warning":
+        if not text or event.kind in ("warning", "note"):
             return text
         said = self._lines[event.kind] = self._lines.get(event.kind, 0) + 1
         if said == LINES_PER_KIND + 1:
@@ -111,7 +111,7 @@ def _remark(event: Event) -> str:
             return f"could not be reversed in time: {subject}{why}"
         case "not-ours":
             return f"not ours, somebody else was first: {subject}{why}"
-        case "warning":
+        case "warning" | "note":
             return shown(event.text)
     return ""
 
@@ -122,6 +122,7 @@ SEVERITY = {
     "unknown": "yellow",
     "not-ours": "dim",
     "warning": "yellow",
+    "note": "dim",
 }
 URGENT = frozenset({"failed", "undo-failed", "warning"})
 """What is said even when a run is to be quiet."""

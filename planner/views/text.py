@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.views.error_text import error_lines
+from planner.views.history_text import history_lines, transaction_lines
 from planner.views.layout import Span, paragraph
 from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
@@ -13,6 +14,7 @@ from planner.views.result_text import applied_lines, recovered_lines, recovering
 from planner.views.words import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
@@ -31,9 +33,11 @@ class TextView:
         self._clock = clock
         self._quiet = quiet
 
-    def plan(self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None) -> None:
+    def plan(
+        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+    ) -> None:
         """Show the diff and what it amounts to."""
-        self._out.show(plan_lines(plan, self._out.width, origin=origin, saved=saved))
+        self._out.show(plan_lines(plan, self._out.width, origin=origin, saved=saved, undoes=undoes))
         check_written(self._out.channel)
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
@@ -55,6 +59,16 @@ class TextView:
     def status(self, status: Status) -> None:
         """Show what the store knows."""
         self._out.show(status_lines(status, self._out.width))
+        check_written(self._out.channel)
+
+    def history(self, records: Sequence[Record]) -> None:
+        """Show past transactions."""
+        self._out.show(history_lines(records, self._out.width))
+        check_written(self._out.channel)
+
+    def transaction(self, record: Record) -> None:
+        """Show one transaction."""
+        self._out.show(transaction_lines(record, self._out.width))
         check_written(self._out.channel)
 
     def error(self, error: PlannerError) -> None:

@@ -133,6 +133,13 @@ def unchanged_sentence(origin: str) -> str:
     return f"No changes. Every node matches {shown(origin)}."
 
 
+def undo_sentence(number: int, forgets: int) -> str:
+    """What the undo of a transaction amounts to where it sends no request."""
+    if not forgets:
+        return f"Nothing of TX {number} is left to undo."
+    return f"Plan: {count(forgets, 'adopted cell')} to forget (no requests)."
+
+
 def duration(seconds: float) -> str:
     """``8 s``, ``2 min 05 s``."""
     whole = int(seconds)

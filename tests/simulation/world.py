@@ -230,7 +230,9 @@ class World:
         if fault in after:
             return after[fault][0], None, after[fault][1]
         cell = Cell(call.group, call.node)
-        if call.method is Method.READ and cell not in self._lied:
+        truthful = (status == 200) is (call.group in self.nodes[call.node])
+        if call.method is Method.READ and truthful:
+            self._lied.pop(cell, None)  # only an answer ends a row of lies
             self.seen[cell] = (now, status == 200)
         return status, body, now
 
@@ -246,7 +248,6 @@ class World:
             if there and lie and self._lied.get(cell, 0) < self.faults.lies:
                 self._lied[cell] = self._lied.get(cell, 0) + 1
                 return 404, None
-            self._lied.pop(cell, None)
             return (200, Body(call.group)) if there else (404, None)
         if call.method is Method.CREATE:
             if cell in self.refuses:

@@ -104,7 +104,7 @@ def _refuse(plan: Plan) -> None:
             "The plan is refused, and nothing was changed",
             where=", ".join(refusal.guard for refusal in plan.refusals),
             why="; ".join(refusal.why for refusal in plan.refusals),
-            next="; ".join(refusal.cure for refusal in plan.refusals),
+            next="; ".join(dict.fromkeys(refusal.cure for refusal in plan.refusals)),
         )
 
 

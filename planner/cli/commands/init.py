@@ -12,26 +12,31 @@ from planner.settings import env_example
 
 
 @click.command()
-@click.option("--force", is_flag=True, help="Replace files that are there already.")
+@click.option("--force", is_flag=True, help="Replace a groups.yaml that is there already.")
 def command(*, force: bool) -> None:
-    """Write a commented groups.yaml and .env into this folder, to start from. Replaces nothing.
+    """Write a commented groups.yaml and .env into this folder, to start from. Never replaces an .env.
 
     \b
     Example:
       planner init && planner validate
     """
-    texts = {
-        Path("groups.yaml"): (resources.files("planner") / "schemas" / "groups.example.yaml").read_text(
-            "utf-8"
-        ),
-        Path(".env"): env_example(),
-    }
-    taken = [str(path) for path in texts if path.exists()]
-    if taken and not force:
+    groups, settings = Path("groups.yaml"), Path(".env")
+    if groups.exists() and not force:
         raise PlannerError(
-            f"{' and '.join(taken)} exists already, and nothing was written",
-            next="choose an empty folder, or pass --force",
+            f"{groups} exists, and nothing was written", next="choose another folder, or pass --force"
         )
-    for path, text in texts.items():
-        path.write_text(text, encoding="utf-8")
-        click.echo(f"Wrote {path}")
+    example = resources.files("planner") / "schemas" / "groups.example.yaml"
+    try:
+        groups.write_text(example.read_text("utf-8"), encoding="utf-8")
+        click.echo(f"Wrote {groups}")
+        if settings.exists():
+            click.echo(f"Kept {settings}")
+        else:
+            settings.write_text(env_example(), encoding="utf-8")
+            click.echo(f"Wrote {settings}: every setting, commented out")
+    except OSError as error:
+        raise PlannerError(
+            f"{error.filename} cannot be written",
+            why=error.strerror or str(error),
+            next="choose a folder that you may write to",
+        ) from error

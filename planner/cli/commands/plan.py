@@ -34,7 +34,7 @@ def command(
     allow_lossy_delete: bool,
     **flags: str | None,
 ) -> int:
-    """Read every node and show what would change. Takes no lock and changes nothing.
+    """Read every node and show what would change. Takes no lock and changes no node.
 
     \b
     Examples:
@@ -52,9 +52,11 @@ def command(
         if unfinished is not None:
             if out is not None:
                 check_finished(store, desired.cluster)
+            holder = store.holder(desired.cluster)
+            cure = f"it is running now ({holder.who})" if holder else "run `planner recover`"
             session.view.warning(
-                f"transaction {unfinished.number} is unfinished: run `planner recover`; "
-                "this plan shows the nodes as they are now"
+                f"transaction {unfinished.number} is unfinished: {cure}; "
+                "this plan shows the nodes as they are at the moment"
             )
         allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
         with session.world(desired.nodes) as world:

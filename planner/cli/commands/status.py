@@ -20,7 +20,7 @@ def command(*, check: bool, cluster: str | None, output: str, **flags: str | Non
     \b
     Examples:
       planner status
-      planner status --check || planner recover
+      planner status --check          # exit 4: run planner recover
     """
     from planner.app import status
 

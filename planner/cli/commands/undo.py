@@ -1,0 +1,77 @@
+"""`planner undo`: plan the reverse of an earlier transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from planner.cli.files import write_private
+from planner.cli.options import (
+    Command,
+    format_option,
+    guard_options,
+    quiet_option,
+    settings_options,
+    transaction_argument,
+)
+from planner.cli.session import Session
+from planner.errors import ChangesPending, Refused
+
+
+@click.command(cls=Command)
+@transaction_argument
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit 2 when something is left to undo, 7 when a guard stands against it; 0 means nothing.",
+)
+@guard_options
+@format_option
+@quiet_option
+@settings_options()
+def command(
+    *,
+    number: int,
+    out: Path | None,
+    detailed_exitcode: bool,
+    output: str,
+    quiet: bool,
+    allow_deletes: int | None,
+    allow_lossy_delete: bool,
+    **flags: str | None,
+) -> int:
+    """Plan the reverse of an earlier, applied transaction. Takes no lock and changes nothing.
+
+    It is reviewed and applied like any plan. What has moved since, and what was not the transaction's own
+    work, is left as it is.
+
+    \b
+    Examples:
+      planner undo 7
+      planner undo 7 --out undo.json && planner apply undo.json
+    """
+    from planner import codec
+    from planner.app import Allowances, check_finished, make_undo, what_to_recover
+
+    with Session(flags, output, quiet=quiet) as session:
+        desired = session.desired()
+        store = session.store(create=False)
+        unfinished = what_to_recover(store, desired.cluster)
+        if unfinished is not None:
+            if out is not None:
+                check_finished(store, desired.cluster)
+            session.view.warning(
+                f"transaction {unfinished.number} is unfinished: run `planner recover`; "
+                "this plan shows the nodes as they are now"
+            )
+        allowances = Allowances(deletes=allow_deletes, lossy_delete=allow_lossy_delete)
+        with session.world(desired.nodes) as world:
+            plan = make_undo(number, desired, store, session.settings.policy(), world, allowances)
+        if out is not None:
+            write_private(out, codec.dump_plan(plan))
+        session.view.plan(plan, origin=desired.origin, saved=str(out) if out else None, undoes=number)
+        if detailed_exitcode and plan.refusals:
+            return Refused.exit_code
+        return ChangesPending.exit_code if detailed_exitcode and not plan.is_empty else 0

@@ -1,0 +1,184 @@
+"""The reverse of an earlier, applied transaction, as a plan like any other. Pure.
+
+==================  ====================  ========================
+in the transaction  the cell now          the plan
+==================  ====================  ========================
+created             present               delete
+deleted             absent                create
+adopted             present, and adopted  forget: no request
+not ours            any                   left as it is, and named
+created or deleted  not as it was left    left as it is, and named
+==================  ====================  ========================
+
+A node is the same one while its URL is the same; its name may have changed since.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from planner import codec
+from planner.diff import Change, Changes
+from planner.model import Action, Cell, Presence, StepState
+from planner.plan import assemble, node_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from planner.model import Desired, Node, Plan
+    from planner.ports import Knowledge, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is left to undo of a transaction, on the nodes of the file and under their names of today.
+
+    Attributes:
+        number: of the transaction.
+        written: cells that it wrote, with what it did, in its order.
+        adopted: cells that it adopted, and that are managed as adopted still.
+        not_ours: cells that somebody else had written first.
+        gone: nodes that it wrote to, and that the file does not have any more, by their old names.
+    """
+
+    number: int
+    written: tuple[tuple[Action, Cell], ...] = ()
+    adopted: tuple[Cell, ...] = ()
+    not_ours: tuple[Cell, ...] = ()
+    gone: tuple[Node, ...] = ()
+
+
+def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
+    """What a transaction did, by its journal.
+
+    Raises:
+        StalePlan: the plan that the store keeps of it cannot be read.
+    """
+    old = {node.name: node for node in record.intent.nodes}
+    now = {node.url: node.name for node in desired.nodes}
+    states = {mark.number: mark.state for mark in record.marks}
+    written, not_ours, gone = [], [], {}
+    for step in record.intent.steps:
+        node = old[step.cell.node]
+        state = states.get(step.number)
+        if state is StepState.DONE and node.url not in now:
+            gone[node.name] = node
+        elif state is StepState.DONE:
+            written.append((step.action, Cell(step.cell.group, now[node.url])))
+        elif state is StepState.NOT_OURS:
+            not_ours.append(Cell(step.cell.group, now.get(node.url, node.name)))
+    adopted = []
+    for cell in adopts_of(record):
+        managed = knowledge.managed.get((cell.group, old[cell.node].url))
+        if managed is not None and managed.adopted and managed.url in now:
+            adopted.append(Cell(cell.group, now[managed.url]))
+    return Past(record.number, tuple(written), tuple(adopted), tuple(not_ours), tuple(gone.values()))
+
+
+def adopts_of(record: Record) -> tuple[Cell, ...]:
+    """The cells that a transaction adopted, under the names that its nodes had.
+
+    Raises:
+        StalePlan: the plan that the store keeps of it cannot be read.
+    """
+    if not record.intent.plan:
+        return ()
+    return codec.load_plan(record.intent.plan, f"the plan of TX {record.number} in the store").adopts
+
+
+def cells_to_read(past: Past, desired: Desired) -> Iterator[tuple[Cell, Presence | None]]:
+    """Every cell of every group that the transaction changed, with what it left there, where it did."""
+    left: dict[Cell, Presence] = {cell: action.after for action, cell in past.written}
+    left.update(dict.fromkeys(past.adopted, Presence.PRESENT))
+    for group in dict.fromkeys(cell.group for cell in left):
+        for node in desired.nodes:
+            cell = Cell(group, node.name)
+            yield cell, left.get(cell)
+
+
+def build(
+    past: Past,
+    desired: Desired,
+    knowledge: Knowledge,
+    presences: Mapping[Cell, Presence],
+    *,
+    lossy: Collection[Cell] = (),
+    allow_lossy: bool = False,
+    allow_deletes: int | None = None,
+    created: str = "",
+) -> Plan:
+    """Make the plan that undoes what still holds, the last step first.
+
+    Args:
+        past: what the transaction did; nothing of it on a node that is gone.
+        desired: the file: its nodes, limits and protection count, and what it asks for is warned of.
+        knowledge: what the store knows of the cluster.
+        presences: every cell of `cells_to_read`, as read.
+        lossy: cells whose record shows more than the id.
+        allow_lossy: whether records that show more than the id may be deleted.
+        allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
+        created: wall time, for people.
+    """
+    back = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
+    holding = [(action, cell) for action, cell in past.written if presences[cell] is action.after]
+    reason = f"undo of TX {past.number}"
+    reverse = [Change(back[action], cell, reason) for action, cell in reversed(holding)]
+    changes = Changes(
+        creates=tuple(change for change in reverse if change.action is Action.CREATE),
+        deletes=tuple(change for change in reverse if change.action is Action.DELETE),
+        forgets=tuple(cell for cell in past.adopted if presences[cell] is Presence.PRESENT),
+    )
+    plan = assemble(
+        desired,
+        knowledge,
+        presences,
+        changes,
+        lossy=lossy,
+        allow_deletes=allow_deletes,
+        allowances=["lossy-delete"] if allow_lossy else [],
+    )
+    warnings = [
+        *_left_out(past, presences),
+        *_still_asked_for(desired, changes),
+        *node_warnings(desired, knowledge),
+    ]
+    return replace(plan, warnings=tuple(warnings), created=created)
+
+
+def _left_out(past: Past, presences: Mapping[Cell, Presence]) -> Iterator[str]:
+    moved = [cell for action, cell in past.written if presences[cell] is not action.after]
+    moved += [cell for cell in past.adopted if presences[cell] is not Presence.PRESENT]
+    if moved:
+        yield f"moved since TX {past.number}, and left as they are: {_named(moved)}"
+    if past.not_ours:
+        yield f"not ours in TX {past.number}, and left as they are: {_named(past.not_ours)}"
+
+
+def _still_asked_for(desired: Desired, changes: Changes) -> Iterator[str]:
+    """Where the next plan from this file would lead away from the undo again."""
+    wishes = {Cell(group.id, name): group.state for group in desired.groups for name in group.nodes}
+    deletes = [change.cell for change in changes.deletes if wishes.get(change.cell) is Presence.PRESENT]
+    forgets = [cell for cell in changes.forgets if wishes.get(cell) is Presence.PRESENT]
+    creates = [change.cell for change in changes.creates]
+    unwanted = [cell for cell in creates if wishes.get(cell) is Presence.ABSENT]
+    undeclared = [cell for cell in creates if cell not in wishes]
+    for cells, asks, would in (
+        (deletes, "still declares {}", "bring {} back"),
+        (forgets, "still declares {}", "adopt {} again"),
+        (unwanted, "still has `state: absent` for {}", "delete {} again"),
+        (undeclared, "does not declare {}", "delete {} again"),
+    ):
+        groups = tuple(dict.fromkeys(cell.group for cell in cells))
+        if groups:
+            it = "it" if len(groups) == 1 else "them"
+            asked, happens = asks.format(", ".join(groups)), would.format(it)
+            yield f"{desired.origin} {asked}: the next plan would {happens}"
+
+
+def _named(cells: Iterable[Cell]) -> str:
+    """``a on node01, node02; b on node01``."""
+    nodes: dict[str, list[str]] = {}
+    for cell in cells:
+        nodes.setdefault(cell.group, []).append(cell.node)
+    return "; ".join(f"{group} on {', '.join(names)}" for group, names in nodes.items())
