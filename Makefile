@@ -22,7 +22,7 @@ INPUTS := poetry.lock pyproject.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test lint format simulate lock clean
+.PHONY: help install demo test soak lint format simulate lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: $(VENV)/.dev-installed ## Run ruff, mypy and import-linter, and check the 
 format: $(VENV)/.dev-installed ## Format the code and repair what ruff can repair
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+soak: $(VENV)/.dev-installed ## Run the long tests: kill -9 at random times, many seeds of faults over real sockets
+	$(BIN)/python -m pytest -n auto -m slow --timeout 300 $(PYTEST_ARGS)
 
 simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the engine (make simulate N=50000)
 	$(BIN)/python -m tests.simulation --seeds $(N)

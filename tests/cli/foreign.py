@@ -1,0 +1,215 @@
+"""Little real HTTP servers of the node API, each of which deviates from its contract in one way."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """How a server differs; the defaults are the contract.
+
+    Attributes:
+        path: of the collection, with a slash at both ends.
+        slash: whether its paths end with a slash; others are not found.
+        redirect: where a 307 leads: ``slash`` adds the missing one or drops it, ``away`` leads to `other`.
+        other: the base URL of another host, for ``away``.
+        id_field: the name of the id.
+        delete_style: where a delete names the group: ``body``, ``path`` or ``query``.
+        created: the status of a create.
+        deleted: the status of a delete.
+        exists: the status of a create of a group that exists.
+        missing: the status of a delete of a group that does not.
+        header: a header without whose value nothing is answered but 400.
+        lies: how many reads of a group that exists are answered with 404 after the first create of it
+            that was asked for, and before that.
+        surprise: groups that somebody else creates right before the first create of them.
+        vanishing: groups that somebody else deletes right before the first delete of them.
+    """
+
+    path: str = "/v1/group/"
+    slash: bool = True
+    redirect: str = ""
+    other: str = ""
+    id_field: str = "groupId"
+    delete_style: str = "body"
+    created: int = 201
+    deleted: int = 200
+    exists: int = 400
+    missing: int = 404
+    header: tuple[str, str] | None = None
+    lies: int = 0
+    surprise: frozenset[str] = frozenset()
+    vanishing: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Reply:
+    """A status, and what goes with it."""
+
+    status: int
+    body: Any = None
+    location: str = ""
+
+
+@dataclass(slots=True)
+class State:
+    """What a node holds, and which writes it carried out or turned down."""
+
+    deviation: Deviation
+    groups: set[str]
+    writes: list[tuple[str, str]] = field(default_factory=list)
+    lied: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def serve(self, method: str, target: str, headers: Any, body: bytes) -> Reply:
+        """Answer one request."""
+        with self.lock:
+            d = self.deviation
+            if d.header is not None and headers.get(d.header[0]) != d.header[1]:
+                return Reply(400, {"error": "who is meant?"})
+            url = urlsplit(target)
+            bare = url.path.rstrip("/")
+            if d.redirect == "away":
+                return Reply(307, location=d.other + target)
+            if url.path.endswith("/") is not d.slash:
+                wanted = bare + "/" * d.slash + (f"?{url.query}" if url.query else "")
+                return Reply(307, location=wanted) if d.redirect else Reply(404)
+            collection = d.path.rstrip("/")
+            if bare == collection:
+                return self._collection(method, url.query, body)
+            if not bare.startswith(f"{collection}/") or "/" in bare.removeprefix(f"{collection}/"):
+                return Reply(404)
+            group = unquote(bare.removeprefix(f"{collection}/"))
+            if method == "GET":
+                return self._get(group)
+            return self._delete(group) if method == "DELETE" and d.delete_style == "path" else Reply(405)
+
+    def _collection(self, method: str, query: str, body: bytes) -> Reply:
+        d = self.deviation
+        if method == "POST":
+            group = self._id(body)
+            return Reply(400, {"error": "bad request"}) if group is None else self._post(group)
+        if method == "DELETE" and d.delete_style == "body":
+            group = self._id(body)
+            return Reply(422) if group is None else self._delete(group)
+        if method == "DELETE" and d.delete_style == "query":
+            named = parse_qs(query).get(d.id_field)
+            return Reply(422) if named is None else self._delete(named[0])
+        return Reply(405)
+
+    def _id(self, body: bytes) -> str | None:
+        try:
+            value = json.loads(body)[self.deviation.id_field]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return value if isinstance(value, str) else None
+
+    def _get(self, group: str) -> Reply:
+        if group in self.groups and self.lied[group] < self.deviation.lies:
+            self.lied[group] += 1
+            return Reply(404)
+        return Reply(200, {self.deviation.id_field: group}) if group in self.groups else Reply(404)
+
+    def _post(self, group: str) -> Reply:
+        first = ("POST", group) not in self.writes
+        self.writes.append(("POST", group))
+        if first:
+            self.lied[group] = 0
+            if group in self.deviation.surprise:
+                self.groups.add(group)
+        if group in self.groups:
+            return Reply(self.deviation.exists, {"error": "exists"})
+        self.groups.add(group)
+        return Reply(self.deviation.created)
+
+    def _delete(self, group: str) -> Reply:
+        if ("DELETE", group) not in self.writes and group in self.deviation.vanishing:
+            self.groups.discard(group)
+        self.writes.append(("DELETE", group))
+        if group not in self.groups:
+            return Reply(self.deviation.missing)
+        self.groups.remove(group)
+        return Reply(self.deviation.deleted)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, state: State) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.state = state
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer in one packet
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        reply = self.server.state.serve(self.command, self.path, self.headers, body)
+        content = b"" if reply.body is None else json.dumps(reply.body).encode()
+        self.send_response(reply.status)
+        if reply.location:
+            self.send_header("Location", reply.location)
+        if reply.status != 204:  # which has no body, and no length (RFC 9110, 8.6)
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+class ForeignNode:
+    """One such server on a free port of loopback; a context manager."""
+
+    def __init__(self, deviation: Deviation, groups: Iterable[str] = ()) -> None:
+        self._server = _Server(State(deviation, set(groups)))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def groups(self) -> set[str]:
+        """What it holds."""
+        with self._server.state.lock:
+            return set(self._server.state.groups)
+
+    @property
+    def writes(self) -> Counter[tuple[str, str]]:
+        """How often each write was understood, by method and group."""
+        with self._server.state.lock:
+            return Counter(self._server.state.writes)

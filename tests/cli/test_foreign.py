@@ -1,0 +1,259 @@
+"""Real servers of this API differ: each deviation of `cluster.api`, with its setting and without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.cli.conftest import Ended, Shop
+from tests.cli.foreign import Deviation, ForeignNode
+
+HELD = ("kept", "old")
+GONE = {"id": "old", "state": "absent"}
+WANTED = ("kept", "a", "b/c", GONE)
+DELETES = ("kept", GONE)
+
+
+class Case(NamedTuple):
+    """A deviation, its setting, and how a run for `groups` ends without the setting: exit code and words."""
+
+    deviation: Deviation
+    api: Mapping[str, Any]
+    code: int = 3
+    says: str = ""
+    groups: tuple[object, ...] = WANTED
+
+
+CASES = {
+    "path": Case(Deviation(path="/api/v2/groups/"), {"path": "/api/v2/groups"}, 3, "cluster.api.path"),
+    "trailing slash": Case(Deviation(slash=False), {"trailing_slash": False}, 3, "cluster.api."),
+    "id field": Case(Deviation(id_field="name"), {"id_field": "name"}, 1, "cluster.api.id_field"),
+    "delete in the path": Case(
+        Deviation(delete_style="path"), {"delete_style": "path"}, 3, "cluster.api.delete_style", DELETES
+    ),
+    "delete in the query": Case(
+        Deviation(delete_style="query"), {"delete_style": "query"}, 3, "cluster.api.delete_style", DELETES
+    ),
+    "created 200": Case(Deviation(created=200), {"created": [200]}, 3, "cluster.api.created"),
+    "created 204": Case(Deviation(created=204), {"created": [201, 204]}, 3, "cluster.api.created"),
+    "deleted 204": Case(Deviation(deleted=204), {"deleted": [204]}, 3, "cluster.api.deleted"),
+    "a header": Case(Deviation(header=("node", "east")), {"headers": {"Node": "east"}}, 1, "400"),
+    "several": Case(
+        Deviation(path="/g/", slash=False, id_field="id", delete_style="path", created=200, deleted=204),
+        {"path": "/g", "trailing_slash": False, "id_field": "id", "delete_style": "path", "created": [200],
+         "deleted": [204]},
+    ),
+}  # fmt: skip
+
+NEEDS_NO_SETTING = {
+    "the contract": Deviation(),
+    "307 adds a slash": Deviation(redirect="slash"),
+    "307 drops a slash": Deviation(redirect="slash", slash=False),
+    "exists 409": Deviation(exists=409, surprise=frozenset({"a"})),
+    "exists 500": Deviation(exists=500, surprise=frozenset({"a"})),
+    "missing 400": Deviation(missing=400, vanishing=frozenset({"old"})),
+}
+
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+class Two:
+    """A folder, and two nodes that are named in its groups.yaml."""
+
+    def __init__(self, folder: Path, nodes: Mapping[str, ForeignNode]) -> None:
+        self.shop = Shop(folder, {})
+        self.nodes = nodes
+
+    def file(self, api: Mapping[str, Any], *groups: object, **own: Mapping[str, Any]) -> None:
+        """Write groups.yaml (JSON is YAML); `own` is a node's own api."""
+        nodes = [
+            {"name": name, "url": node.url, "api": own.get(name, {})} for name, node in self.nodes.items()
+        ]
+        cluster = {"name": "foreign", "nodes": nodes, "api": api}
+        limits = {"max_delete_percent": 100}
+        document = {"version": 1, "cluster": cluster, "limits": limits, "groups": groups}
+        (self.shop.folder / "groups.yaml").write_text(json.dumps(document), encoding="utf-8")
+
+    def all_hold(self, *groups: str) -> bool:
+        """Whether every node holds just these."""
+        return all(node.groups == set(groups) for node in self.nodes.values())
+
+    def apply(self) -> Ended:
+        """Plan, show and apply."""
+        return self.shop.run("apply", "--yes")
+
+
+@contextmanager
+def two(folder: Path, *deviations: Deviation) -> Iterator[Two]:
+    """Run two nodes."""
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(ForeignNode(each, HELD)) for each in deviations]
+        yield Two(folder, {"east": nodes[0], "west": nodes[1]})
+
+
+@each_case
+def test_with_its_setting_a_deviation_works_end_to_end(tmp_path: Path, case: Case) -> None:
+    with two(tmp_path, case.deviation, case.deviation) as cluster:
+        cluster.file(case.api, *WANTED)
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold("kept", "a", "b/c")
+        for node in cluster.nodes.values():  # each write once: nothing was guessed and tried again
+            assert node.writes == {("POST", "a"): 1, ("POST", "b/c"): 1, ("DELETE", "old"): 1}
+
+        cluster.file(case.api, "kept")
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert "Plan: 2 to delete, on 2 nodes (4 requests)." in ended.out  # the rest was seen as it should be
+        assert cluster.all_hold("kept")
+
+
+@each_case
+def test_without_its_setting_nothing_is_changed_and_the_setting_is_named(tmp_path: Path, case: Case) -> None:
+    with two(tmp_path, case.deviation, case.deviation) as cluster:
+        cluster.file({}, *case.groups)
+        ended = cluster.apply()
+        assert ended.code == case.code or (not case.says and ended.code in {1, 3}), ended.err
+        assert case.says in ended.err
+        assert "Traceback" not in ended.err
+        assert cluster.all_hold(*HELD)
+        assert ended.code == 1 or "Reversed: every node is as it was" in ended.err
+
+
+@pytest.mark.parametrize("deviation", NEEDS_NO_SETTING.values(), ids=NEEDS_NO_SETTING)
+def test_a_deviation_that_the_defaults_bear(tmp_path: Path, deviation: Deviation) -> None:
+    with two(tmp_path, deviation, Deviation()) as cluster:
+        cluster.file({}, *WANTED)
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold("kept", "a", "b/c")
+
+
+@pytest.mark.parametrize(
+    ("deviation", "api"),
+    [
+        (Deviation(exists=500, surprise=frozenset({"a"})), {"exists": [500]}),
+        (Deviation(exists=409, surprise=frozenset({"a"})), {"exists": [409]}),
+        (Deviation(missing=400, vanishing=frozenset({"old"})), {"missing": [404, 400]}),
+        (Deviation(missing=410, vanishing=frozenset({"old"})), {"missing": [404, 410]}),
+    ],
+    ids=["exists 500", "exists 409", "missing 400", "missing 410"],
+)
+def test_somebody_else_was_faster_on_a_node_with_other_statuses(
+    tmp_path: Path, deviation: Deviation, api: Mapping[str, Any]
+) -> None:
+    """A create that meets 'exists', a delete that meets 'missing': read back, and met."""
+    with two(tmp_path, deviation, deviation) as cluster:
+        cluster.file(api, *WANTED)
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold("kept", "a", "b/c")
+
+
+def test_an_unknown_missing_status_is_a_refusal(tmp_path: Path) -> None:
+    deviation = Deviation(missing=410, vanishing=frozenset({"old"}))
+    with two(tmp_path, deviation, Deviation()) as cluster:
+        cluster.file({}, *WANTED)
+        ended = cluster.apply()
+        assert ended.code == 3
+        assert "410" in ended.err
+
+
+def test_a_redirect_to_another_host_is_never_followed(tmp_path: Path) -> None:
+    with ForeignNode(Deviation(), HELD) as elsewhere:
+        away = Deviation(redirect="away", other=elsewhere.url)
+        with two(tmp_path, away, Deviation()) as cluster:
+            cluster.file({}, *WANTED)
+            ended = cluster.apply()
+            assert ended.code == 1
+            assert "a redirect (307)" in ended.err
+            assert elsewhere.url in ended.err
+            assert cluster.all_hold(*HELD)
+            assert elsewhere.groups == set(HELD)
+            assert not elsewhere.writes
+
+
+@pytest.mark.parametrize(("confirm", "posts"), [(3, 1), (2, 2)], ids=["enough", "too few"])
+def test_absence_is_confirmed_as_often_as_the_node_lies(tmp_path: Path, confirm: int, posts: int) -> None:
+    """After a create, two reads of the group are answered with 404."""
+    with two(tmp_path, Deviation(lies=2), Deviation(lies=2)) as cluster:
+        for node in cluster.nodes.values():
+            assert node.groups == set(HELD)
+        cluster.file({"confirm_absent": confirm}, "a", "b/c")
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold("a", "b/c", *HELD)
+        for node in cluster.nodes.values():
+            assert node.writes == {("POST", "a"): posts, ("POST", "b/c"): posts}
+
+
+def test_a_lie_about_a_group_that_exists_is_seen_through(tmp_path: Path) -> None:
+    """`kept` reads absent in the plan and in its check; the create then meets it, and leaves it alone."""
+    with two(tmp_path, Deviation(lies=2), Deviation()) as cluster:
+        cluster.file({"confirm_absent": 3}, "kept")
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.nodes["east"].writes == {("POST", "kept"): 1}
+        assert cluster.all_hold(*HELD)
+        cluster.file({"confirm_absent": 3})
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold(*HELD), "somebody else's group was deleted"
+
+
+@pytest.mark.parametrize("name", ["path", "delete in the query", "several"])
+def test_one_node_deviates_and_the_other_keeps_the_contract(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    with two(tmp_path, Deviation(), case.deviation) as cluster:
+        cluster.file({}, *WANTED, west=case.api)
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold("kept", "a", "b/c")
+
+
+def test_a_nodes_own_setting_goes_before_the_clusters(tmp_path: Path) -> None:
+    east = Deviation(created=200, header=("node", "east"), id_field="name")
+    west = Deviation(created=204, header=("node", "west"), id_field="name")
+    with two(tmp_path, east, west) as cluster:
+        cluster.file(
+            {"created": [200], "headers": {"node": "east"}, "id_field": "name"},
+            *WANTED,
+            west={"created": [204], "headers": {"NODE": "west"}},
+        )
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold("kept", "a", "b/c")
+
+
+def test_a_failure_on_one_foreign_node_reverses_the_other_in_its_own_way(tmp_path: Path) -> None:
+    """The reverse speaks each node's dialect too: created by 204, deleted by a query."""
+    east = Deviation(path="/g/", created=204, delete_style="query", id_field="id", missing=400)
+    with two(tmp_path, east, Deviation(created=204)) as cluster:
+        api = {"path": "/g", "created": [204], "delete_style": "query", "id_field": "id"}
+        cluster.file({}, "a", "b/c", east=api)
+        ended = cluster.apply()
+        assert ended.code == 3
+        assert "cluster.api.created" in ended.err
+        assert cluster.all_hold(*HELD)
+        assert cluster.nodes["east"].writes == {
+            (method, group): 1 for method in ("POST", "DELETE") for group in ("a", "b/c")
+        }
+
+
+def test_a_wrong_delete_style_that_a_reverse_meets_is_named_with_its_cells(tmp_path: Path) -> None:
+    """What was created cannot be deleted again in the wrong way: no claim that it was."""
+    with two(tmp_path, Deviation(delete_style="path"), Deviation()) as cluster:
+        cluster.shop.settings["PLANNER_REVERSE_TIMEOUT"] = "1ms"
+        cluster.file({}, "a", "kept", GONE)
+        ended = cluster.apply()
+        assert ended.code == 4
+        assert "cluster.api.delete_style" in ended.err
+        assert "a on east should be absent" in ended.err
+        assert "on west should be" not in ended.err
+        assert cluster.nodes["east"].groups == {"a", *HELD}
+        assert cluster.nodes["west"].groups == set(HELD)

@@ -1,0 +1,261 @@
+"""Past transactions on the screen and as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from planner import codec
+from planner.model import Action, Cell, Presence, Seen, Step, StepState, TransactionState
+from planner.ports import CellMark, Record
+from planner.views.words import width_of
+from tests.views.samples import ALL, EXAMPLE, WILD, WILD_SHOWN, Screen, plan, record
+
+APPLIED = replace(
+    record(*[StepState.DONE] * 12, work=EXAMPLE),
+    state=TransactionState.APPLIED,
+    started="2026-01-01T23:59:58Z",
+    finished="2026-01-02T00:00:03Z",
+)
+REVERSED = replace(
+    record(StepState.UNDONE, StepState.UNDONE),
+    number=12,
+    state=TransactionState.REVERSED,
+    message="step 2 (create foo.bar on node03): 500 after 5 tries",
+    finished="2026-01-01T00:00:09Z",
+)
+LONG = replace(REVERSED, message="why " * 100, holder="someone@" + "host" * 20)
+
+
+def printed(*records: Record, **environ: str) -> str:
+    screen = Screen(environ=environ)
+    screen.view.history(records)
+    assert screen.stderr == ""
+    return screen.stdout
+
+
+def shown(one: Record, **environ: str) -> str:
+    screen = Screen(environ=environ)
+    screen.view.transaction(one)
+    assert screen.stderr == ""
+    return screen.stdout
+
+
+# Many.
+
+
+def test_the_table() -> None:
+    assert printed(REVERSED, APPLIED) == (
+        "TX  state     command  steps  started (UTC)        finished             who: message\n"
+        "12  reversed  apply    -2     2026-01-01 00:00:00  00:00:09             "
+        "ci@host: step 2 (create foo.bar on node03): 500 after 5 tries\n"
+        " 7  applied   apply    +9 -3  2026-01-01 23:59:58  2026-01-02 00:00:03  ci@host\n"
+    )
+
+
+def test_a_narrow_terminal_has_who_and_why_below() -> None:
+    assert printed(REVERSED, COLUMNS="70") == (
+        "TX  state     command  steps  started (UTC)        finished\n"
+        "12  reversed  apply    -2     2026-01-01 00:00:00  00:00:09\n"
+        "    ci@host: step 2 (create foo.bar on node03): 500 after 5 tries\n"
+    )
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 100, 140, 200])
+def test_it_fits_every_terminal(width: int) -> None:
+    lines = printed(LONG, REVERSED, APPLIED, record(StepState.DONE), COLUMNS=str(width)).splitlines()
+    assert max(width_of(line) for line in lines) <= width
+
+
+def test_a_long_message_is_shortened_in_a_pipe_too() -> None:
+    line = printed(LONG).splitlines()[1]
+    assert line.endswith("…")
+    assert LONG.holder in line
+    assert width_of(line) < 300
+
+
+def test_no_transactions() -> None:
+    assert printed() == "No transactions yet.\n"
+
+
+def test_an_unfinished_one_without_steps() -> None:
+    text = printed(replace(record(), finished=""))
+    assert " none " in text
+    assert " not yet " in text
+
+
+# One.
+
+
+def test_a_transaction_with_its_steps() -> None:
+    assert shown(
+        replace(APPLIED, intent=replace(APPLIED.intent, allowances=("deletes=5", "lossy-delete")))
+    ) == (
+        "Transaction 7 (apply) is applied.\n"
+        "cluster: production\n"
+        "who: ci@host\n"
+        "started: 2026-01-01T23:59:58Z\n"
+        "finished: 2026-01-02T00:00:03Z\n"
+        "allowed: deletes=5, lossy-delete\n"
+        "\n"
+        "  + create  foo.bar   on all 3 nodes  done, not tried\n"
+        "  + create  foo.baz   on all 3 nodes  done, not tried\n"
+        "  + create  payments  on all 3 nodes  done, not tried\n"
+        "  - delete  legacy    on all 3 nodes  done, not tried (state: absent)\n"
+        "12 steps: 12 done.\n"
+    )
+
+
+def marked(*marks: CellMark) -> Record:
+    one = record(*[StepState.PENDING] * len(marks), work=plan(("create", "a", ALL, "declared")))
+    return replace(one, marks=marks)
+
+
+def test_steps_of_one_group_that_ended_otherwise_have_their_own_rows() -> None:
+    text = shown(
+        marked(
+            CellMark(1, StepState.DONE, tried=True),
+            CellMark(2, StepState.UNKNOWN, suspect=True, tried=True, unanswered=True, note="time-out"),
+            CellMark(3, StepState.PENDING),
+        )
+    )
+    assert (
+        "  + create  a  on node01  done\n"
+        "  + create  a  on node02  unknown, tried, unanswered, suspect: time-out\n"
+        "  + create  a  on node03  pending\n"
+        "3 steps: 1 pending, 1 done, 1 unknown.\n"
+    ) in text
+
+
+def test_thousands_of_rows_are_cut_and_a_failure_is_among_those_shown() -> None:
+    count = 1000
+    work = plan(*(("create", f"g{n}", ("node01",), "declared") for n in range(count)))
+    states = [StepState.DONE] * (count - 1) + [StepState.UNDO_FAILED]
+    text = shown(record(*states, work=work))
+    assert "g999" in text
+    assert "  … and 800 more rows (see --format json)\n" in text
+    assert "1,000 steps: 999 done, 1 undo-failed.\n" in text
+
+
+def test_adoptions_are_shown() -> None:
+    adopting = plan(adopts=(Cell("here", "node01"), Cell("here", "node02")))
+    one = replace(APPLIED, intent=replace(APPLIED.intent, steps=(), plan=codec.dump_plan(adopting)))
+    assert "  = adopt   here  on node01, node02  adopted\nNo steps: it sent no write.\n" in shown(one)
+    dropped = replace(one, state=TransactionState.REVERSED)
+    assert "not adopted" in shown(dropped)
+    damaged = replace(one, intent=replace(one.intent, plan="{"))
+    assert "what it adopted cannot be told" in shown(damaged)
+
+
+@pytest.mark.parametrize("width", [24, 40, 80, 120])
+def test_one_fits_every_terminal(width: int) -> None:
+    lines = shown(replace(LONG, marks=(CellMark(1, StepState.UNDONE, note="n " * 50),)), COLUMNS=str(width))
+    assert max(width_of(line) for line in lines.splitlines()) <= width
+
+
+def test_nothing_that_a_terminal_would_obey() -> None:
+    steps = (Step(1, Action.CREATE, Cell(WILD, "node01"), WILD),)
+    one = replace(
+        APPLIED,
+        cluster=WILD,
+        message=WILD,
+        holder=WILD,
+        started=WILD,
+        finished=WILD,
+        intent=replace(APPLIED.intent, command=WILD, steps=steps, allowances=(WILD,), source=WILD),
+        marks=(CellMark(1, StepState.DONE, note=WILD),),
+    )
+    for text in (printed(one), shown(one)):
+        assert WILD_SHOWN in text
+        assert not any(ord(char) < 32 and char != "\n" for char in text)
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+# The plan of an undo.
+
+
+def undo(forgets: bool) -> str:
+    cell = Cell("here", "node01")
+    screen = Screen()
+    screen.view.plan(
+        plan(forgets=(cell,), bystanders=(Seen(cell, Presence.PRESENT),)) if forgets else plan(), undoes=7
+    )
+    return screen.stdout
+
+
+def test_an_undo_without_requests() -> None:
+    assert undo(forgets=False) == "Nothing of TX 7 is left to undo.\n"
+    assert undo(forgets=True) == (
+        "    forget  here  on node01  stays, no longer managed\n\n"
+        "Plan: 1 adopted cell to forget (no requests).\n"
+    )
+
+
+# JSON.
+
+
+def document(screen: Screen) -> Any:
+    assert screen.stdout.isascii()
+    return json.loads(screen.stdout)
+
+
+def test_history_as_json() -> None:
+    screen = Screen("json")
+    screen.view.history([REVERSED, APPLIED])
+    found = document(screen)
+    assert (found["format"], found["version"]) == ("planner.history", 1)
+    assert found["transactions"][1] == {
+        "number": 7,
+        "command": "apply",
+        "state": "applied",
+        "message": "",
+        "started": "2026-01-01T23:59:58Z",
+        "finished": "2026-01-02T00:00:03Z",
+        "holder": "ci@host",
+        "cluster": "production",
+        "creates": 9,
+        "deletes": 3,
+    }
+
+
+def test_a_transaction_as_json() -> None:
+    screen = Screen("json")
+    screen.view.transaction(
+        replace(record(StepState.UNKNOWN), marks=(CellMark(1, StepState.UNKNOWN, True, True, True, WILD),))
+    )
+    found = document(screen)
+    assert (found["format"], found["version"]) == ("planner.transaction", 1)
+    assert found["steps"] == [
+        {
+            "number": 1,
+            "action": "delete",
+            "group": "legacy",
+            "node": "node03",
+            "reason": "state: absent",
+            "state": "unknown",
+            "note": WILD,
+            "tried": True,
+            "unanswered": True,
+            "suspect": True,
+        }
+    ]
+    assert found["adopts"] == []
+    assert found["nodes"][0] == {"name": "node01", "url": "http://node01.app.internal.com"}
+
+
+def test_what_cannot_be_told_is_null_and_no_error() -> None:
+    screen = Screen("json")
+    screen.view.transaction(replace(APPLIED, intent=replace(APPLIED.intent, plan="{")))
+    assert document(screen)["adopts"] is None
+
+
+def test_as_events() -> None:
+    screen = Screen("json", events=True)
+    screen.view.history([APPLIED])
+    screen.view.transaction(APPLIED)
+    kinds = [json.loads(line)["type"] for line in screen.stdout.splitlines()]
+    assert kinds == ["version", "history", "transaction"]
