@@ -1,6 +1,7 @@
 """The run's control: signals in, and the permit that every request asks for.
 
-The first SIGINT, SIGTERM or SIGHUP asks the run to stop and to reverse; the second to leave at once. A
+The first SIGINT, SIGTERM or SIGHUP asks the run to stop and to reverse; the second to leave at once, and so
+does the end of the grace period that the first one began (a pod is killed when its own is over). A
 request may be sent only while the lock was proved less than five seconds ago: a process that was paused, and
 lost its lock meanwhile, sends nothing more than what had already passed the check.
 """
@@ -33,8 +34,11 @@ PROOF_RENEWAL = 1.0
 class RunControl:
     """Implements `planner.ports.Control`, and the permit of the nodes' client."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, grace: float | None = None) -> None:
+        """`grace`: seconds after the first signal at which nothing more is sent; None is no limit."""
         self._clock = clock
+        self._grace = float("inf") if grace is None else grace
+        self._deadline = float("inf")
         self._lease: Lease | None = None
         self._proved_at = float("-inf")
         self._signals = 0
@@ -64,13 +68,16 @@ class RunControl:
         self._heeded = self._signals
         if self._signals > 1:
             return Stop.ABANDON
+        if self._clock.now() >= self._deadline:
+            return Stop.EXPIRE
         return Stop.INTERRUPT if self._signals else None
 
     def permit(self) -> bool:
         """Whether one try of a request may be sent now. Called from any thread."""
-        if self._lost is not None or self._signals > self._heeded:
+        now = self._clock.now()
+        if self._lost is not None or self._signals > self._heeded or now >= self._deadline:
             return False
-        return self._lease is None or self._clock.now() - self._proved_at < PROOF_LIFE
+        return self._lease is None or now - self._proved_at < PROOF_LIFE
 
     @contextmanager
     def signals(self) -> Iterator[None]:
@@ -84,6 +91,8 @@ class RunControl:
 
     def interrupt(self) -> None:
         """Ask the run to stop, as a signal does."""
+        if not self._signals:
+            self._deadline = self._clock.now() + self._grace
         self._signals += 1
         self._wake()
 

@@ -54,6 +54,7 @@ class Stop(enum.Enum):
 
     INTERRUPT = "interrupt"  # stop, reverse, leave
     ABANDON = "abandon"  # a second interrupt: leave at once, `recover` goes on
+    EXPIRE = "expire"  # the grace period after an interrupt is over: likewise
 
 
 class Control(Protocol):

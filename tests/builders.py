@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
-from planner.app import apply_plan, make_plan, recover, what_to_recover
+from planner.app import apply_plan, make_plan, recover, steps_to_set_aside, what_to_recover
 from planner.app.planning import Allowances
 from planner.errors import PlannerError, Reversed, StoreFailed
 from planner.model import (
@@ -154,11 +154,12 @@ class ScriptedWorld(World):
         self.flying: set[int] = set()
         self.most_flying = 0
         self.lease: MemoryLease | None = None
+        self.expired = False
 
     def check(self) -> Stop | None:
         if self.lease is not None:
             self.lease.prove()
-        return super().check()
+        return Stop.EXPIRE if self.expired else super().check()
 
     def emit(self, event: Event) -> None:
         self.events.append(event)
@@ -245,6 +246,10 @@ class Bench:
         """Two signals, the second of which abandons the run."""
         self.world.signals += 2
 
+    def expire(self) -> None:
+        """The grace period after an interrupt is over."""
+        self.world.expired = True
+
     def kill(self, *names: str) -> None:
         """From now on these nodes refuse connections, and the others do not."""
         self.world.dead = dict.fromkeys(names, (self.world.time, float("inf")))
@@ -275,6 +280,7 @@ class Bench:
         self.world.scripts.clear()
         self.world.always.clear()
         self.world.signals = 0
+        self.world.expired = False
 
     # Runs.
 
@@ -298,11 +304,14 @@ class Bench:
         assert not self.world.flying, "an engine that ends has awaited what it sent"
         return result
 
-    def recover(self) -> Recovered | None:
-        """Finish what is unfinished; None when nothing is."""
+    def recover(self, *, skip: Iterable[str] = ()) -> Recovered | None:
+        """Finish what is unfinished; None when nothing is. The open cells of some nodes may be set aside."""
         with self._leased("recover") as lease:
             record = what_to_recover(self.store, CLUSTER)
-            return None if record is None else recover(record, lease, self.policy, self.ports)
+            if record is None:
+                return None
+            aside = steps_to_set_aside(record, tuple(skip))
+            return recover(record, lease, self.policy, self.ports, aside)
 
     @contextmanager
     def _leased(self, command: str) -> Iterator[MemoryLease]:

@@ -105,7 +105,7 @@ def _run(
     try:
         return transaction.apply(closing, plan.bystanders, canary)
     except Abandoned as stop:
-        raise left_open(number, _open(runs), why="a second interrupt: this run left at once") from stop
+        raise left_open(number, _open(runs), why=f"{stop.why}: this run left at once") from stop
     except LockLost as lost:
         raise left_open(
             number, _open(runs), why=f"the lock is not provably held any more: {lost.why or lost.what}"

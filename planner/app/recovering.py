@@ -50,7 +50,7 @@ def recover(
     try:
         outcome = transaction.resume_reverse(record.message or "its run ended in the middle", aside)
     except Abandoned as stop:
-        raise left_open(record.number, _open(runs), why="interrupted twice") from stop
+        raise left_open(record.number, _open(runs), why=f"{stop.why}: this run left at once") from stop
     except LockLost as lost:
         raise left_open(record.number, _open(runs), why=lost.why or lost.what) from lost
     if outcome.state is TransactionState.REVERSE_INCOMPLETE:

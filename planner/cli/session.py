@@ -49,7 +49,7 @@ class Session:
             environ=os.environ,
         )
         self.clock = SystemClock()
-        self.control = RunControl(self.clock)
+        self.control = RunControl(self.clock, self.settings.grace)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
 

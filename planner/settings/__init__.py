@@ -50,6 +50,7 @@ class Settings:
     Attributes:
         nodes: the text of PLANNER_NODES; None where it is not set.
         settle: None means twice the read time-out; `settle_time` is what counts.
+        grace: None means no limit.
         store: a SQLAlchemy URL; empty only where this user has no state directory (a warning says so).
         warnings: sentences for the user.
     """
@@ -67,6 +68,7 @@ class Settings:
     recheck_after: float = 30.0
     watch: float = 604_800.0
     reverse_timeout: float = 300.0
+    grace: float | None = None
     store: str = field(default="", repr=False)
     lock_timeout: float = 0.0
     log_level: str = "info"

@@ -190,6 +190,13 @@ SETTINGS: tuple[Setting, ...] = (
         "How long a reverse keeps trying a cell, settling not counted, before it is called incomplete.",
     ),
     Setting(
+        "grace",
+        None,
+        _positive,
+        "How long a run may still reverse after an interrupt; the rest is left to `planner recover`.",
+        shown="no limit",
+    ),
+    Setting(
         "store",
         None,
         _store,
@@ -223,5 +230,6 @@ _ENV_HEAD = """\
 _EXAMPLES = {
     "nodes": "node01=http://127.0.0.1:8001,node02=http://127.0.0.1:8002,node03=http://127.0.0.1:8003",
     "settle": "20s",
+    "grace": "25s",
     "store": "sqlite:////var/lib/planner/planner.db",
 }

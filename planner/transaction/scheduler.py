@@ -48,7 +48,16 @@ class RunInterrupted(StepFailed):
 
 
 class Abandoned(Exception):
-    """A second interrupt: leave at once. The journal is ready for `recover`."""
+    """Leave at once: a second interrupt, or no time left. The journal is ready for `recover`.
+
+    Attributes:
+        why: in words.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        expired = stop is Stop.EXPIRE
+        self.why = "the grace period after the interrupt is over" if expired else "a second interrupt"
+        super().__init__(self.why)
 
 
 class Scheduler:
@@ -83,7 +92,7 @@ class Scheduler:
         Raises:
             StepFailed: the first failure of a task, after all that was in flight was answered.
             RunInterrupted: likewise, for an interrupt.
-            Abandoned: a second interrupt; requests may still be in flight.
+            Abandoned: a second interrupt, or the end of its grace; requests may still be in flight.
             LockLost: the lock is not provably held; requests may still be in flight.
         """
         self._failure = None
@@ -102,8 +111,8 @@ class Scheduler:
 
     def _look_at_control(self, interruptible: bool) -> None:
         stop = self._control.check()
-        if stop is Stop.ABANDON:
-            raise Abandoned
+        if stop in (Stop.ABANDON, Stop.EXPIRE):
+            raise Abandoned(stop)
         if stop is not Stop.INTERRUPT:
             return
         if interruptible and self._failure is None:

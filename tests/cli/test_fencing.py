@@ -218,6 +218,40 @@ def test_a_second_interrupt_during_the_reverse_leaves_at_once(
     assert cluster.groups() == before
 
 
+@pytest.mark.parametrize("command", ["apply", "recover"])
+def test_what_does_not_fit_into_the_grace_period_is_left_to_recover(
+    tmp_path: Path, cluster: SimulatedCluster, command: str
+) -> None:
+    """A pod is terminated while a node is away: it leaves by itself before it is killed, and says what is left."""
+    shop = slow_machine(tmp_path / "here", cluster, f"sqlite:///{tmp_path}/planner.db")
+    shop.settings["PLANNER_GRACE"] = "700ms"
+    before = cluster.groups()
+    cluster.hold(3, "before")  # a create on node03
+    with running(shop, "apply", "--yes") as process:
+        held_write(cluster)
+        cluster.kill("node03")
+        if command == "recover":
+            process.kill()
+        else:
+            process.send_signal(signal.SIGTERM)
+            ended = shop.end(process)
+        cluster.release()
+    if command == "recover":
+        seen = cluster.requests().total()
+        with running(shop, "recover") as process:
+            wait_for_requests(cluster, seen + 2)
+            process.send_signal(signal.SIGTERM)
+            ended = shop.end(process)
+    assert ended.code == 4, ended.err
+    assert "the grace period after the interrupt is over" in ended.err
+    assert "a on node03 should be absent" in ended.err
+    assert "planner recover" in ended.err
+    assert shop.run("status", "--check").code == 4
+    cluster.revive("node03")
+    assert shop.run("recover").code == 0
+    assert cluster.groups() == before
+
+
 def test_recover_can_be_interrupted_twice_and_run_again(tmp_path: Path, cluster: SimulatedCluster) -> None:
     shop = slow_machine(tmp_path / "here", cluster, f"sqlite:///{tmp_path}/planner.db")
     before = cluster.groups()
@@ -249,6 +283,12 @@ def failing(shop: Shop, cluster: SimulatedCluster, hold: int) -> Iterator[subpro
     with running(shop, "apply", "--yes") as process:
         assert held_write(cluster).startswith("DELETE a ")
         yield process
+
+
+def wait_for_requests(cluster: SimulatedCluster, number: int) -> None:
+    """Wait until the nodes have seen so many requests."""
+    while cluster.requests().total() < number:
+        pass
 
 
 def wait_for_phase(process: subprocess.Popen[str], name: str) -> None:

@@ -103,6 +103,35 @@ def test_a_second_interrupt_in_the_reverse_does_not_name_what_is_undone_already(
     assert "a on node01 should be absent" in caught.value.details
 
 
+def test_the_end_of_the_grace_period_leaves_the_rest_of_the_reverse_to_recover() -> None:
+    bench = Bench("a", parallelism=1)
+    bench.on(POST, "a", "node03", bench.interrupt)
+    bench.on(DEL, "a", "node02", bench.expire)
+    with pytest.raises(Incomplete) as caught:
+        bench.apply()
+    assert "grace period" in caught.value.why
+    assert "a on node01 should be absent" in caught.value.details
+    assert "delete a on node01" not in bench.writes
+    bench.heal()
+    assert bench.recover() is not None
+    assert bench.as_before
+
+
+def test_a_cell_that_was_set_aside_stays_an_exception_in_every_later_recovery() -> None:
+    """node01 is set aside while node02 is still away: the recovery that reaches node02 must not say 'reversed'."""
+    bench = Bench("a", parallelism=1, reverse_timeout=1.0)
+    incomplete_on(bench, "node01", "node02")
+    with pytest.raises(Incomplete):
+        bench.recover(skip=["node01"])
+    assert bench.state() is TransactionState.REVERSE_INCOMPLETE
+    bench.world.dead = {}
+    recovered = bench.recover()
+    assert recovered is not None
+    assert recovered.set_aside == (Cell("a", "node01"),)
+    assert bench.state() is TransactionState.CLOSED_WITH_EXCEPTIONS
+    assert bench.store.set_aside(CLUSTER) == ((1, Cell("a", "node01")),)
+
+
 def incomplete_on(bench: Bench, *names: str) -> Incomplete:
     """Let an apply fail, and its reverse fail on these nodes."""
 

@@ -156,6 +156,42 @@ def test_nothing_is_sent_between_an_interrupt_and_the_look_that_heeds_it() -> No
         assert control.permit()
 
 
+def test_the_grace_period_begins_with_the_first_interrupt_and_ends_everything() -> None:
+    desk = Desk()
+    desk.control = control = RunControl(desk.clock, grace=25.0)
+    desk.held()
+    desk.pass_time(3600.0)
+    assert control.check() is None
+    control.interrupt()
+    for _ in range(24):
+        desk.pass_time(1.0)
+        assert control.check() is Stop.INTERRUPT
+        assert control.permit()
+    desk.pass_time(1.0)
+    assert not control.permit()  # before anybody has looked
+    assert control.check() is Stop.EXPIRE
+
+
+def test_a_second_interrupt_does_not_begin_another_grace_period() -> None:
+    desk = Desk()
+    desk.control = control = RunControl(desk.clock, grace=25.0)
+    control.interrupt()
+    desk.pass_time(24.0)
+    control.interrupt()
+    assert control.check() is Stop.ABANDON
+    desk.pass_time(1.0)
+    assert not control.permit()
+
+
+def test_without_a_grace_period_a_reverse_takes_its_time() -> None:
+    desk = Desk()
+    control = desk.held()
+    control.interrupt()
+    desk.pass_time(1e9)
+    assert control.check() is Stop.INTERRUPT
+    assert control.permit()
+
+
 def test_an_interrupt_wakes_the_one_who_waits() -> None:
     control = Desk().control
     woken: list[bool] = []
