@@ -137,7 +137,7 @@ class Transaction:
 
         Raises:
             LockLost: the lock is not provably held; nothing more was sent.
-            Abandoned: a second interrupt.
+            Abandoned: a second interrupt, or the end of the grace period after the first one.
         """
         try:
             self._forward(stages_of(self._runs, canary), bystanders)
@@ -225,15 +225,21 @@ class Transaction:
                 f"each is read again after {self._policy.settle:g} s"
             )
         self._scheduler.run(map(self._cells.undo, rest), interruptible=False)
-        end = TransactionState.REVERSED
-        if by_hand or any(run.state is StepState.UNDO_FAILED for run in self._runs):
-            end = TransactionState.REVERSE_INCOMPLETE
-            self._journal.enter(end)
-        if by_hand and not any(run.state is StepState.UNDO_FAILED for run in self._runs):
-            end = TransactionState.CLOSED_WITH_EXCEPTIONS
+        end = self._end_of_reverse()
+        if end is TransactionState.CLOSED_WITH_EXCEPTIONS:
+            self._journal.enter(TransactionState.REVERSE_INCOMPLETE)
         self._journal.enter(end)
         durable = self._journal.flush()
         return self._outcome(end, durable=durable, failure=failure)
+
+    def _end_of_reverse(self) -> TransactionState:
+        """What the reverse came to. A cell that any recovery has set aside stays an exception (law 5)."""
+        states = {run.state for run in self._runs}
+        if StepState.UNDO_FAILED in states:
+            return TransactionState.REVERSE_INCOMPLETE
+        if StepState.SET_ASIDE in states:
+            return TransactionState.CLOSED_WITH_EXCEPTIONS
+        return TransactionState.REVERSED
 
     def _message(self, failure: StepFailed) -> str:
         return f"{failure.step}: {failure.why}" if failure.step else failure.why

@@ -222,7 +222,7 @@ def test_a_second_interrupt_during_the_reverse_leaves_at_once(
 def test_what_does_not_fit_into_the_grace_period_is_left_to_recover(
     tmp_path: Path, cluster: SimulatedCluster, command: str
 ) -> None:
-    """A pod is terminated while a node is away: it leaves by itself before it is killed, and says what is left."""
+    """Terminated while a node is away: it leaves by itself before it is killed, and says what is left."""
     shop = slow_machine(tmp_path / "here", cluster, f"sqlite:///{tmp_path}/planner.db")
     shop.settings["PLANNER_GRACE"] = "700ms"
     before = cluster.groups()

@@ -118,7 +118,7 @@ def test_the_end_of_the_grace_period_leaves_the_rest_of_the_reverse_to_recover()
 
 
 def test_a_cell_that_was_set_aside_stays_an_exception_in_every_later_recovery() -> None:
-    """node01 is set aside while node02 is still away: the recovery that reaches node02 must not say 'reversed'."""
+    """node01 is set aside while node02 is away: the recovery that reaches node02 does not say 'reversed'."""
     bench = Bench("a", parallelism=1, reverse_timeout=1.0)
     incomplete_on(bench, "node01", "node02")
     with pytest.raises(Incomplete):
