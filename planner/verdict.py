@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from planner.model import Dialect
 
 TOO_MANY_REQUESTS = 429
+BY_A_GATEWAY = frozenset({502, 504})
+"""A gateway gave up on the node, which may still carry the request out (RFC 9110, 15.6.3 and 15.6.5)."""
 SERVER_ERRORS = 500
 OK = 200
 READ_MISSING = frozenset({404, 410})
@@ -52,6 +54,11 @@ class Try(NamedTuple):
         return self.end is TryEnd.UNANSWERED or (
             self.end is TryEnd.ANSWERED and (self.status >= SERVER_ERRORS or self.status == TOO_MANY_REQUESTS)
         )
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the node may have seen it, and said nothing itself: what the watch list is for."""
+        return self.end is TryEnd.UNANSWERED or (self.end is TryEnd.ANSWERED and self.status in BY_A_GATEWAY)
 
     def __str__(self) -> str:
         return self.detail or (str(self.status) if self.status else self.end.value)

@@ -242,7 +242,7 @@ class Cells:
         run.tried = run.tried or any(t.reached for t in answer.tries)
         if verdict.suspect_since is not None:
             run.suspect_since = max(verdict.suspect_since, run.suspect_since or verdict.suspect_since)
-            run.unanswered = run.unanswered or any(t.end is TryEnd.UNANSWERED for t in answer.tries)
+            run.unanswered = run.unanswered or any(t.unanswered for t in answer.tries)
             self._journal.touch(run)
         return verdict
 

@@ -26,6 +26,31 @@ def test_an_effect_later_than_the_settle_time_is_found_and_planned_back(
     assert cluster.groups() == before
 
 
+def test_what_a_dead_run_had_in_flight_is_watched_after_its_recovery(
+    shop: Shop, cluster: SimulatedCluster
+) -> None:
+    """Its request lands when the recovery is over: nobody ever got an answer to it."""
+    before = cluster.groups()
+    shop.file("kept", "old", "a")
+    cluster.hold(1, "after")
+    with shop.start("apply", "--yes") as process:
+        [held] = cluster.wait_held(60)
+        process.kill()
+    assert shop.run("recover").code == 0
+    assert cluster.groups() == before
+    cluster.release()
+    cluster.wait_settled(60)
+    assert "a" in cluster.groups()[held.node]
+
+    shop.file("kept", "old")
+    ended = shop.run("plan", "--detailed-exitcode")
+    assert ended.code == 2
+    assert "late effect of TX 1" in ended.out
+    assert "(1 request)" in ended.out
+    assert shop.run("apply", "--yes").code == 0
+    assert cluster.groups() == before
+
+
 def test_without_watching_the_late_effect_is_left_alone(shop: Shop, cluster: SimulatedCluster) -> None:
     cluster.set_faults("node02:POST:late=1@3")
     shop.file("kept", "old", "a")

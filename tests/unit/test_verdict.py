@@ -126,6 +126,23 @@ def test_no_ledger_hides_a_suspicious_try(method: Method, ends: Ledger) -> None:
     assert not verdict.first or sum(end not in ("refused", "stopped") for end in ends) <= 1
 
 
+@pytest.mark.parametrize(
+    ("end", "watched"),
+    [
+        ("timeout", True),
+        (502, True),
+        (504, True),
+        (500, False),
+        (503, False),
+        (201, False),
+        ("refused", False),
+    ],
+)
+def test_what_a_gateway_says_in_a_nodes_place_is_no_answer_of_the_node(end: int | str, watched: bool) -> None:
+    (made,) = tries(end)
+    assert made.unanswered is watched
+
+
 # Deviations.
 
 
