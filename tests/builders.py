@@ -247,7 +247,8 @@ class Bench:
         self.world.signals += 2
 
     def expire(self) -> None:
-        """The grace period after an interrupt is over."""
+        """An interrupt whose grace period is over already."""
+        self.world.signals += 1
         self.world.expired = True
 
     def kill(self, *names: str) -> None:
@@ -288,16 +289,23 @@ class Bench:
         """A plan from the file."""
         return make_plan(self.file, self.store, self.policy, self.ports, Allowances(**allowances))
 
-    def apply(self, plan: Plan | None = None, *, canary: Iterable[str] = ()) -> Applied:
-        """Apply a plan (or make one first), under the lock."""
+    def apply(
+        self,
+        plan: Plan | None = None,
+        *,
+        canary: Iterable[str] = (),
+        ports: Ports | None = None,
+        attach: Callable[[MemoryLease], None] = lambda lease: None,
+    ) -> Applied:
+        """Apply a plan (or make one first), under the lock; `attach` is told which."""
         plan = plan or self.plan()
+        ports = ports or self.ports
         self.before = self.world.snapshot()
         self.forget_requests()
         with self._leased("apply") as lease:
+            attach(lease)
             try:
-                result = apply_plan(
-                    plan, self.file, self.store, lease, self.policy, self.ports, frozenset(canary)
-                )
+                result = apply_plan(plan, self.file, self.store, lease, self.policy, ports, frozenset(canary))
             except Reversed:
                 assert not self.world.flying, "an engine that ends has awaited what it sent"
                 raise

@@ -230,11 +230,8 @@ def test_what_does_not_fit_into_the_grace_period_is_left_to_recover(
     with running(shop, "apply", "--yes") as process:
         held_write(cluster)
         cluster.kill("node03")
-        if command == "recover":
-            process.kill()
-        else:
-            process.send_signal(signal.SIGTERM)
-            ended = shop.end(process)
+        process.send_signal(signal.SIGKILL if command == "recover" else signal.SIGTERM)
+        ended = shop.end(process)
         cluster.release()
     if command == "recover":
         seen = cluster.requests().total()
