@@ -114,7 +114,7 @@ class Transaction:
         self._world = world
         self._policy = policy
         self._scheduler = Scheduler(
-            world.nodes, world.clock, world.control, policy.parallelism, self._say_that_it_goes_on
+            world.nodes, world.clock, world.control, policy.parallelism, self._on_interrupt
         )
         self._journal = Journal(lease, number, state, WAVES_PER_FLIGHT * policy.parallelism)
         self._reader = Reader({node.name: node.dialect for node in nodes}, policy, world.clock)
@@ -257,10 +257,11 @@ class Transaction:
             interrupted=isinstance(failure, RunInterrupted),
         )
 
-    def _say_that_it_goes_on(self) -> None:
-        self._note(
-            "interrupted: the reverse goes on; a second interrupt leaves at once, for `planner recover`"
+    def _on_interrupt(self, stops: bool) -> None:
+        now = (
+            "what is in flight is awaited, then every change is reversed" if stops else "the reverse goes on"
         )
+        self._note(f"interrupted: {now}; a second interrupt leaves at once, for `planner recover`")
 
     def _note(self, text: str) -> None:
         self._world.reporter.emit(Event("note", text))

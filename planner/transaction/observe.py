@@ -63,7 +63,10 @@ def observe(
                     seen.lossy.add(cell)
         world.reporter.emit(Event("progress", "", None, cell.node, cell.group))
 
+    def on_interrupt(_stops: bool) -> None:
+        world.reporter.emit(Event("note", "interrupted: what is in flight is awaited"))
+
     world.reporter.emit(Event("phase", "read", total=len(todo)))
-    scheduler = Scheduler(world.nodes, world.clock, world.control, policy.parallelism)
+    scheduler = Scheduler(world.nodes, world.clock, world.control, policy.parallelism, on_interrupt)
     scheduler.run(look(cell, expected) for cell, expected in todo)
     return seen

@@ -69,8 +69,9 @@ class Scheduler:
         clock: Clock,
         control: Control,
         parallelism: int,
-        on_ignored_interrupt: Callable[[], None] = lambda: None,
+        on_interrupt: Callable[[bool], None] = lambda stops: None,
     ) -> None:
+        """`on_interrupt` is told of the first interrupt, and whether it stops what is being done."""
         self._nodes = nodes
         self._clock = clock
         self._control = control
@@ -80,8 +81,8 @@ class Scheduler:
         self._sleeping: list[tuple[float, int, Task]] = []
         self._naps = 0
         self._failure: StepFailed | None = None
-        self._on_ignored_interrupt = on_ignored_interrupt
-        self._ignored = False
+        self._on_interrupt = on_interrupt
+        self._told = False
 
     def run(self, tasks: Iterable[Task], *, interruptible: bool = True) -> None:
         """Run every task to its end, starting them in order.
@@ -115,11 +116,12 @@ class Scheduler:
             raise Abandoned(stop)
         if stop is not Stop.INTERRUPT:
             return
-        if interruptible and self._failure is None:
+        stops = interruptible and self._failure is None
+        if stops:
             self._fail(RunInterrupted())
-        elif not interruptible and not self._ignored:
-            self._ignored = True
-            self._on_ignored_interrupt()
+        if not self._told:
+            self._told = True
+            self._on_interrupt(stops)
 
     def _next_look(self) -> float:
         soon = self._clock.now() + HEARTBEAT

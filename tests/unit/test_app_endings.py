@@ -77,6 +77,11 @@ def test_an_interrupt_after_a_write_is_reversed() -> None:
         bench.apply()
     assert caught.value.what == "Apply interrupted. Reversed: every node is as it was"
     assert bench.as_before
+    (told,) = [event.text for event in bench.world.events if event.kind == "note"]
+    assert told == (
+        "interrupted: what is in flight is awaited, then every change is reversed; "
+        "a second interrupt leaves at once, for `planner recover`"
+    )
     assert "create a on node03" not in bench.writes
 
 
