@@ -69,7 +69,7 @@ class Scheduler:
         clock: Clock,
         control: Control,
         parallelism: int,
-        on_interrupt: Callable[[bool], None] = lambda stops: None,
+        on_interrupt: Callable[[bool], None] = lambda _stops: None,
     ) -> None:
         """`on_interrupt` is told of the first interrupt, and whether it stops what is being done."""
         self._nodes = nodes
