@@ -1,0 +1,53 @@
+"""A store of any released version is opened by this planner, and goes on from where it was left."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.model import Cell, Managed, Presence, StepState, TransactionState
+from planner.ports import Watched, Wave
+from planner.store.tables import VERSION
+from tests.store.bench import NODES, WALL, Bench, intent, mark
+from tests.store.released import FOLDER, load
+
+S, T = StepState, TransactionState
+RELEASED = sorted(file.stem for file in FOLDER.glob("*.json"))
+
+
+def test_every_version_up_to_ours_is_kept() -> None:
+    assert [f"{number:04}" for number in range(1, int(VERSION) + 1)] == RELEASED
+
+
+@pytest.mark.parametrize("version", RELEASED)
+def test_a_store_of_a_released_version_goes_on(bench: Bench, version: str) -> None:
+    load(bench.url, version)
+    store = bench.open()
+    known = store.knowledge("c")
+    assert known.store
+    assert (known.serial, known.unfinished) == (1, 4)
+    assert known.managed == {
+        ("g", "http://n1"): Managed("g", "http://n1", order=1),
+        ("kept", "http://n2:81"): Managed("kept", "http://n2:81", adopted=True, order=2),
+    }
+    assert known.nodes == tuple((node.name, node.url) for node in NODES)
+    assert store.watched("c") == (Watched("g", "http://n2:81", 2, Presence.ABSENT, WALL),)
+    assert store.set_aside("c") == ((3, Cell("g", "n1")),)
+    assert [(each.number, each.state) for each in store.history("c")] == [
+        (4, T.OPEN),
+        (3, T.CLOSED_WITH_EXCEPTIONS),
+        (2, T.REVERSED),
+        (1, T.APPLIED),
+    ]
+    unfinished = store.record("c", 4)
+    assert unfinished is not None
+    assert unfinished.intent == intent("open")
+    assert unfinished.marks == (
+        mark(1, S.STARTED),
+        mark(2, S.UNKNOWN, suspect=True, tried=True),
+        mark(3, S.PENDING),
+    )
+    with store.lock("c", "recover", 0.0) as lease:
+        assert lease.epoch == 2
+        lease.commit(4, Wave((mark(1, S.UNDOING), mark(2, S.UNDOING)), T.REVERSING))
+        lease.commit(4, Wave((mark(1, S.UNDONE), mark(2, S.UNDONE)), T.REVERSED))
+        assert lease.begin(intent("next")) == 5
