@@ -23,6 +23,9 @@ OK = 200
 READ_MISSING = frozenset({404, 410})
 """A read is 'absent' by these only; other statuses in `Dialect.missing` (400) are about deletes."""
 
+DELETE_MISSING = frozenset({400})
+"""A delete of a missing group is unspecified: `Dialect.missing`, and what others answer."""
+
 
 class TryEnd(enum.Enum):
     """How one try of a request ended."""
@@ -117,6 +120,7 @@ class Effect(enum.Enum):
     NOT_APPLIED = "not applied"  # every try surely not sent
     UNKNOWN = "unknown"  # to be read back
     CONFLICT = "conflict"  # 'exists' to a create, 'missing' to a delete: to be read back
+    AMBIGUOUS = "ambiguous"  # the same by a status that may be an error after its effect as well: likewise
     REFUSED = "refused"  # the node understood, and does not want to
 
 
@@ -127,7 +131,7 @@ class Verdict(NamedTuple):
         effect: what the write did.
         suspect_since: when the last suspicious try ended; None when no try is suspicious.
         first: whether no earlier try of ours may have reached the node. A conflict that comes `first`
-            is somebody else's doing.
+            is somebody else's doing; of what is ambiguous it cannot be told.
         tries: how many tries were sent or attempted.
         why: the last try in words.
     """
@@ -183,9 +187,10 @@ def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False)
     create = answer.call.method is Method.CREATE
     if last.status in (dialect.created if create else dialect.deleted):
         return verdict(Effect.APPLIED)
+    met = last.status in met_already(answer.call.method, dialect)
     if last.suspicious:
-        return verdict(Effect.UNKNOWN)
-    if last.status in (dialect.exists if create else _delete_missing(dialect)):
+        return verdict(Effect.AMBIGUOUS if met else Effect.UNKNOWN)
+    if met:
         return verdict(Effect.CONFLICT)
     if last.status < 400:  # noqa: PLR2004  (nothing below 400 is a refusal)
         # A success that the contract does not know, or a redirect: it may well have taken effect.
@@ -195,9 +200,17 @@ def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False)
     return verdict(Effect.REFUSED, _deviation(answer.call.method, last.status))
 
 
-def _delete_missing(dialect: Dialect) -> tuple[int, ...]:
-    """A delete of a missing group is unspecified: 404 by default, 400 is what others answer."""
-    return (*dialect.missing, 400)
+def met_already(method: Method, dialect: Dialect) -> frozenset[int]:
+    """The statuses by which a node says that a request is met already: 'exists', 'missing'. A read has none.
+
+    They are for the engine, which reads the cell back. To send the request again first would only make it
+    harder to tell whose doing it was.
+    """
+    if method is Method.CREATE:
+        return frozenset(dialect.exists)
+    if method is Method.DELETE:
+        return DELETE_MISSING.union(dialect.missing)
+    return frozenset()
 
 
 def _deviation(method: Method, status: int) -> str:

@@ -76,7 +76,7 @@ class Exchange:
         Returns:
             What the reader made; None for a write, and where the status says it all.
         """
-        token = CURRENT.set(NodeRetry.of(call, ledger, self.patience))
+        token = CURRENT.set(NodeRetry.of(call, ledger, self.patience, route.dialect))
         try:
             ledger.begin()
             while True:

@@ -137,7 +137,7 @@ class Cells:
         raise self._failed(run, verdict.why if verdict else "no tries left")
 
     def _read_back(self, run: StepRun, verdict: Verdict) -> Generator[Call | float, Any, bool]:
-        """After an unknown effect or a conflict: see whether the step is met.
+        """After an unknown effect, or an answer 'exists' or 'missing': see whether the step is met.
 
         Raises:
             StepFailed: it cannot be seen, or the node refused the create.
@@ -152,8 +152,8 @@ class Cells:
             if foreign:
                 self._not_ours(run, f"the node answered {verdict.why}")
             else:
-                note = "origin uncertain" if verdict.effect is Effect.CONFLICT else ""
-                self._done(run, note)
+                told = verdict.effect in (Effect.CONFLICT, Effect.AMBIGUOUS)
+                self._done(run, "origin uncertain" if told else "")
             return True
         refused = verdict.effect is Effect.CONFLICT and step.action is Action.CREATE
         if reading.presence is None or refused:
@@ -239,6 +239,7 @@ class Cells:
         answer = yield self._reader.call(method, run.step.cell, tries)
         verdict = judge_write(answer, run.dialect, tried_before=run.tried)
         run.ours = run.ours or _may_be_ours(verdict)
+        run.perhaps_theirs = verdict.effect is Effect.AMBIGUOUS and verdict.first
         run.tried = run.tried or any(t.reached for t in answer.tries)
         if verdict.suspect_since is not None:
             run.suspect_since = max(verdict.suspect_since, run.suspect_since or verdict.suspect_since)

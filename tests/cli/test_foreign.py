@@ -147,12 +147,19 @@ def test_a_deviation_that_the_defaults_bear(tmp_path: Path, deviation: Deviation
 def test_somebody_else_was_faster_on_a_node_with_other_statuses(
     tmp_path: Path, deviation: Deviation, api: Mapping[str, Any]
 ) -> None:
-    """A create that meets 'exists', a delete that meets 'missing': read back, and met."""
+    """A create that meets 'exists', a delete that meets 'missing': asked once, read back, and met."""
     with two(tmp_path, deviation, deviation) as cluster:
         cluster.file(api, *WANTED)
         ended = cluster.apply()
         assert ended.code == 0, ended.err
         assert cluster.all_hold("kept", "a", "b/c")
+        for node in cluster.nodes.values():
+            assert node.writes == {("POST", "a"): 1, ("POST", "b/c"): 1, ("DELETE", "old"): 1}
+
+        cluster.file(api)  # nothing is declared any more: what is, or may be, somebody else's stays
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold("kept", *deviation.surprise)
 
 
 def test_an_unknown_missing_status_is_a_refusal(tmp_path: Path) -> None:

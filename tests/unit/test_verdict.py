@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.model import Dialect, Presence
-from planner.verdict import Answer, Body, Call, Effect, Method, judge_read, judge_write, writes
+from planner.verdict import Answer, Body, Call, Effect, Method, judge_read, judge_write, met_already, writes
 from tests.builders import CREATE, DELETE, READ, answer, tries
 
 CONTRACT = Dialect()
 APPLIED, NOT_APPLIED, UNKNOWN = Effect.APPLIED, Effect.NOT_APPLIED, Effect.UNKNOWN
-CONFLICT, REFUSED = Effect.CONFLICT, Effect.REFUSED
+CONFLICT, AMBIGUOUS, REFUSED = Effect.CONFLICT, Effect.AMBIGUOUS, Effect.REFUSED
 POST, DEL = Method.CREATE, Method.DELETE
 Ledger = list[int | str]
 
@@ -138,13 +138,33 @@ def test_no_ledger_hides_a_suspicious_try(method: Method, ends: Ledger) -> None:
         (Dialect(deleted=(204,)), DEL, [204], APPLIED),
         (Dialect(exists=(422,)), POST, [422], CONFLICT),
         (Dialect(exists=(422,)), POST, [400], REFUSED),
-        (Dialect(exists=(400, 500)), POST, [500], UNKNOWN),  # it cannot be told from an error: read back
+        (Dialect(exists=(400, 500)), POST, [500], AMBIGUOUS),
+        (Dialect(exists=(400, 500)), POST, [502, 500], AMBIGUOUS),
+        (Dialect(exists=(400, 500)), POST, [500, 502], UNKNOWN),
+        (Dialect(exists=(400, 500)), POST, [500, 400], CONFLICT),
+        (Dialect(exists=(429,)), POST, [429], AMBIGUOUS),
+        (Dialect(exists=(500,)), DEL, [500], UNKNOWN),
+        (Dialect(missing=(404, 500)), DEL, [500], AMBIGUOUS),
+        (Dialect(missing=(404, 500)), POST, [500], UNKNOWN),
         (Dialect(missing=(404, 410)), DEL, [410], CONFLICT),
         (Dialect(missing=(404, 410)), POST, [410], REFUSED),
     ],
 )
 def test_a_dialect_moves_the_statuses(dialect: Dialect, method: Method, ends: Ledger, effect: Effect) -> None:
     assert judge_write(answer(method, *ends), dialect).effect is effect
+
+
+def test_a_status_that_says_exists_and_may_be_an_error_stays_suspect() -> None:
+    verdict = judge_write(answer(POST, "refused", 500), Dialect(exists=(500,)))
+    assert (verdict.suspect_since, verdict.first) == (1, True)
+    assert not judge_write(answer(POST, 502, 500), Dialect(exists=(500,))).first
+
+
+def test_what_says_that_a_request_is_met_depends_on_the_request() -> None:
+    dialect = Dialect(exists=(409, 500), missing=(404, 410))
+    assert met_already(POST, dialect) == {409, 500}
+    assert met_already(DEL, dialect) == {400, 404, 410}
+    assert met_already(READ, dialect) == set()
 
 
 @pytest.mark.parametrize(
