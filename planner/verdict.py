@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from planner import hints
 from planner.model import Action, Presence
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = 500
 OK = 200
-READ_MISSING = frozenset({404, 410})
-"""A read is 'absent' by these only; other statuses in `Dialect.missing` (400) are about deletes."""
+NOT_FOUND, GONE = 404, 410
+READ_MISSING = frozenset({NOT_FOUND, GONE})
+"""A read is 'absent' by 404 always, and by 410 where `Dialect.missing` has it. Other statuses there, such as
+400, are about deletes: to a read they are a broken request, and no absence."""
 
-DELETE_MISSING = frozenset({400})
-"""A delete of a missing group is unspecified: `Dialect.missing`, and what others answer."""
+DELETE_MISSING = frozenset({NOT_FOUND, 400})
+"""A delete of a missing group is unspecified: these, and all of `Dialect.missing`."""
 
 
 class TryEnd(enum.Enum):
@@ -37,12 +40,16 @@ class TryEnd(enum.Enum):
 
 
 class Try(NamedTuple):
-    """One try of a request: how it ended, when (seconds, monotonic), with which status, in which words."""
+    """One try of a request: how it ended, when (seconds, monotonic), with which status, in which words.
+
+    `hint` names a setting that may help, where only the client can know (see `planner.hints`).
+    """
 
     end: TryEnd
     at: float
     status: int = 0
     detail: str = ""
+    hint: str = ""
 
     @property
     def reached(self) -> bool:
@@ -134,6 +141,8 @@ class Verdict(NamedTuple):
             is somebody else's doing; of what is ambiguous it cannot be told.
         tries: how many tries were sent or attempted.
         why: the last try in words.
+        hint: which setting may help if the write is not carried out in the end.
+        if_met: what to note of the step if it is seen to be met all the same.
     """
 
     effect: Effect
@@ -141,6 +150,13 @@ class Verdict(NamedTuple):
     first: bool
     tries: int
     why: str
+    hint: str = ""
+    if_met: str = ""
+
+    @property
+    def failure(self) -> str:
+        """Why the write was not carried out, and what may help."""
+        return hints.joined(self.why, self.hint)
 
 
 def judge_read(answer: Answer, dialect: Dialect) -> Reading:
@@ -150,14 +166,14 @@ def judge_read(answer: Answer, dialect: Dialect) -> Reading:
         return Reading(None, _words(answer.tries))
     body = answer.body or Body()
     if body.fault:
-        return Reading(None, body.fault)
-    if last.status in READ_MISSING and last.status in dialect.missing:
+        return Reading(None, hints.joined(body.fault, last.hint))
+    if last.status == NOT_FOUND or (last.status == GONE and GONE in dialect.missing):
         return Reading(Presence.ABSENT)
     if last.status == OK:
         if body.group != answer.call.group:
             return Reading(None, f"the answer is about another group: {body.group!r}")
         return Reading(Presence.PRESENT, extra=body.extra)
-    return Reading(None, _words(answer.tries))
+    return Reading(None, hints.joined(_words(answer.tries), last.hint or hints.after_read(last.status)))
 
 
 def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False) -> Verdict:
@@ -175,9 +191,8 @@ def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False)
     sent = sum(t.end is not TryEnd.STOPPED for t in tries)
     first = reached <= 1 and not tried_before
 
-    def verdict(effect: Effect, hint: str = "") -> Verdict:
-        words = _words(tries)
-        return Verdict(effect, since, first, sent, f"{words}; {hint}" if hint else words)
+    def verdict(effect: Effect, hint: str = "", if_met: str = "") -> Verdict:
+        return Verdict(effect, since, first, sent, _words(tries), hint, if_met)
 
     if not reached:
         return verdict(Effect.NOT_APPLIED)
@@ -187,17 +202,19 @@ def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False)
     create = answer.call.method is Method.CREATE
     if last.status in (dialect.created if create else dialect.deleted):
         return verdict(Effect.APPLIED)
-    met = last.status in met_already(answer.call.method, dialect)
+    if last.status in met_already(answer.call.method, dialect):
+        hint = hints.after_exists(last.status) if create else hints.after_missing(last.status)
+        return verdict(Effect.AMBIGUOUS if last.suspicious else Effect.CONFLICT, hint, "origin uncertain")
+    hint = hints.after_create(last.status, first=first) if create else hints.after_delete(last.status)
     if last.suspicious:
-        return verdict(Effect.AMBIGUOUS if met else Effect.UNKNOWN)
-    if met:
-        return verdict(Effect.CONFLICT)
+        steady = create and len({t.status for t in tries}) == 1 < reached
+        return verdict(
+            Effect.UNKNOWN, hint, hints.joined(_words(tries), hints.OTHER_EXISTS) if steady else ""
+        )
     if last.status < 400:  # noqa: PLR2004  (nothing below 400 is a refusal)
         # A success that the contract does not know, or a redirect: it may well have taken effect.
         since = last.at
-        key = "created" if create else "deleted"
-        return verdict(Effect.REFUSED, f"if that means success here, set cluster.api.{key}")
-    return verdict(Effect.REFUSED, _deviation(answer.call.method, last.status))
+    return verdict(Effect.REFUSED, last.hint or hint)
 
 
 def met_already(method: Method, dialect: Dialect) -> frozenset[int]:
@@ -211,17 +228,6 @@ def met_already(method: Method, dialect: Dialect) -> frozenset[int]:
     if method is Method.DELETE:
         return DELETE_MISSING.union(dialect.missing)
     return frozenset()
-
-
-def _deviation(method: Method, status: int) -> str:
-    """Name the setting when a refusal looks like a known deviation of the node API."""
-    if status in (404, 405) and method is Method.CREATE:
-        return "if this node has another path, set cluster.api.path"
-    if status in (405, 411, 415, 422) and method is Method.DELETE:
-        return "if this node wants the id elsewhere, set cluster.api.delete_style"
-    if status in (401, 403):
-        return "the node does not accept these credentials"
-    return ""
 
 
 def _words(tries: Sequence[Try]) -> str:

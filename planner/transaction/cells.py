@@ -6,6 +6,7 @@ from collections.abc import Generator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from planner import hints
 from planner.model import Action, Cell, Event, Presence, StepState
 from planner.transaction.scheduler import StepFailed
 from planner.verdict import (
@@ -24,7 +25,7 @@ from planner.verdict import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from planner.model import Dialect, Policy
+    from planner.model import Dialect, Policy, Step
     from planner.ports import Clock, Reporter
     from planner.transaction.run import Journal, StepRun
     from planner.transaction.scheduler import Task
@@ -130,11 +131,11 @@ class Cells:
             if verdict.effect is Effect.NOT_APPLIED:
                 self._settle_for_not_applied(run, verdict.why)
             if verdict.effect in (Effect.NOT_APPLIED, Effect.REFUSED):
-                raise self._failed(run, verdict.why)  # refused: the reverse reads it back all the same
+                raise self._failed(run, verdict.failure)  # refused: the reverse reads it back all the same
             met = yield from self._read_back(run, verdict)
             if met:
                 return
-        raise self._failed(run, verdict.why if verdict else "no tries left")
+        raise self._failed(run, _in_vain(verdict, step) if verdict else "no tries left")
 
     def _read_back(self, run: StepRun, verdict: Verdict) -> Generator[Call | float, Any, bool]:
         """After an unknown effect, or an answer 'exists' or 'missing': see whether the step is met.
@@ -152,15 +153,14 @@ class Cells:
             if foreign:
                 self._not_ours(run, f"the node answered {verdict.why}")
             else:
-                told = verdict.effect in (Effect.CONFLICT, Effect.AMBIGUOUS)
-                self._done(run, "origin uncertain" if told else "")
+                self._done(run, verdict.if_met)
             return True
         refused = verdict.effect is Effect.CONFLICT and step.action is Action.CREATE
         if reading.presence is None or refused:
             if foreign:  # the one request that reached the node was turned down: nothing of ours is there
                 self._settle_for_not_applied(run, verdict.why)
-            why = f"{verdict.why}, and it cannot be read back: {reading.why}" if reading.why else verdict.why
-            raise self._failed(run, why)
+            unseen = f"{verdict.why}, and it cannot be read back: {reading.why}"
+            raise self._failed(run, verdict.failure if refused and reading.presence else unseen)
         self._check_loss(run, reading)
         return False
 
@@ -191,7 +191,8 @@ class Cells:
             self._tell("unknown", run, "it moved after it was done")
             run.tries_left = self._policy.tries
             yield from self._write_until_met(run)
-        raise self._failed(run, f"it moved {MAX_MOVES + 1} times after it was done")
+        hint = hints.LYING_404 if run.step.after is Presence.PRESENT else ""
+        raise self._failed(run, hints.joined(f"it moved {MAX_MOVES + 1} times after it was done", hint))
 
     # Backward.
 
@@ -225,7 +226,7 @@ class Cells:
                 if verdict.effect is Effect.APPLIED and not claimed:
                     attempt, claimed = 0, True
                     continue
-                why = f"{verdict.why}, and it is still {reading.presence}" if claimed else verdict.why
+                why = f"{verdict.why}, and it is still {reading.presence}" if claimed else verdict.failure
             if self._clock.now() >= deadline:
                 break
             attempt += 1
@@ -274,6 +275,14 @@ class Cells:
     def _tell(self, kind: str, run: StepRun, text: str = "") -> None:
         step = run.step
         self._reporter.emit(Event(kind, text, step, step.cell.node, step.cell.group))
+
+
+def _in_vain(verdict: Verdict, step: Step) -> str:
+    """Why a step is not met after its last try, which was read back."""
+    why = verdict.why
+    if verdict.effect in (Effect.CONFLICT, Effect.AMBIGUOUS):  # the node said that it was met
+        why += f", and it is still {step.before}"
+    return hints.joined(why, verdict.hint)
 
 
 def _may_be_ours(verdict: Verdict) -> bool:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from planner.errors import Reversed
+from planner.errors import NodesUnreadable, Reversed
 from planner.model import Dialect, Policy, StepState
 from planner.verdict import Method
-from tests.builders import ABSENT, CLUSTER, NAMES, NODES, Bench, group, url
+from tests.builders import ABSENT, CLUSTER, NAMES, NODES, READ, Bench, group, url
 from tests.simulation import world
 
 POST, DEL = Method.CREATE, Method.DELETE
@@ -72,7 +72,7 @@ def test_an_ambiguous_exists_is_read_back_and_settled_and_the_group_is_adopted(h
     assert note(bench, "a on node02") == "origin uncertain"
     assert bench.writes.count("create a on node02") == 1
     sent = bench.times(POST, "a", "node02")[0]
-    assert max(bench.times(Method.READ, "a", "node02")) > sent + SETTLE
+    assert max(bench.times(READ, "a", "node02")) > sent + SETTLE
     assert adopted(bench) == {"node01": False, "node02": True, "node03": False}
 
     bench.file = replace(bench.file, groups=())
@@ -150,7 +150,7 @@ def test_what_was_managed_stays_created_after_an_ambiguous_exists() -> None:
 @pytest.mark.usefixtures("_500_is_no_reason_to_retry")
 def test_an_ambiguous_missing_is_read_back_likewise() -> None:
     old = group("old", state=ABSENT)
-    bench = foreign(old, dialect=Dialect(missing=(404, 500)), holds={"old": NAMES})
+    bench = foreign(old, dialect=Dialect(missing=(500,)), holds={"old": NAMES})
 
     def meddle() -> int:
         bench.world.nodes["node02"].discard("old")
@@ -162,3 +162,64 @@ def test_an_ambiguous_missing_is_read_back_likewise() -> None:
     assert bench.holders("old") == set()
     assert [bench.writes.count(f"delete old on {name}") for name in NAMES] == [2, 1, 1]
     assert note(bench, "old on node02") == "origin uncertain"
+
+
+# Failures name the key that would help.
+
+
+def test_a_delete_that_the_node_calls_met_and_that_is_not_names_the_style() -> None:
+    bench = Bench(group("old", state=ABSENT), holds={"old": NAMES}, parallelism=1)
+    bench.always(DEL, "old", "node02", 404)
+    with pytest.raises(Reversed) as caught:
+        bench.apply()
+    why = "404, and it is still present; if it wants the id elsewhere, set cluster.api.delete_style"
+    assert f"(delete old on node02): {why}." in caught.value.what
+    assert bench.as_before
+
+
+def test_a_create_that_the_node_calls_met_and_that_is_not_names_what_may_differ() -> None:
+    bench = Bench("a")
+    bench.always(POST, "a", "node02", 400)
+    with pytest.raises(
+        Reversed, match=r"400; if its bodies or headers differ, set cluster\.api\.id_field or"
+    ):
+        bench.apply()
+
+
+def test_a_group_that_seems_to_come_and_go_names_confirm_absent() -> None:
+    bench = Bench(group("a", "node01"))
+    plan = bench.plan()
+
+    def vanish() -> None:
+        bench.world.nodes["node01"].discard("a")
+
+    bench.always(READ, "a", "node01", vanish)
+    with pytest.raises(Reversed, match=r"if its 404s lie, set cluster\.api\.confirm_absent"):
+        bench.apply(plan)
+
+
+def test_a_create_that_was_met_by_500s_only_notes_exists() -> None:
+    """Without the setting the group counts as ours: a hint is all that tells."""
+    bench = Bench("a")
+    bench.on(POST, "a", "node02", *["error_after"] * 5)
+    bench.apply()
+    assert (
+        note(bench, "a on node02") == "500 after 5 tries; if that says 'exists' here, set cluster.api.exists"
+    )
+    assert adopted(bench) == dict.fromkeys(NAMES, False)
+
+
+# What cannot be read.
+
+
+@pytest.mark.parametrize(("missing", "why"), [((404,), "set cluster.api.missing"), ((410,), "")])
+def test_a_read_that_says_gone_is_absent_where_it_is_set(missing: tuple[int, ...], why: str) -> None:
+    bench = foreign("a", dialect=Dialect(missing=missing))
+    bench.always(READ, "b", "node02", 410)
+    bench.file = replace(bench.file, groups=(group("b"),))
+    if why:
+        with pytest.raises(NodesUnreadable) as caught:
+            bench.plan()
+        assert why in caught.value.details[0]
+    else:
+        assert len(bench.plan().steps) == 3
