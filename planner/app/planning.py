@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import in_doubt
 from planner.diff import cells_to_read
@@ -131,12 +132,15 @@ def read(
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
+        cure = "check that they are up, and that the file has their right URLs"
+        if all(hints.API in why for why in seen.unreadable.values()):
+            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
         urls = {node.name: node.url for node in nodes}
         raise NodesUnreadable(
             f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
             where=", ".join(sorted(seen.unreadable)),
             why="a node that cannot be read is never taken as empty; nothing was changed",
-            next="check that they are up, and that the file has their right URLs; then plan again",
+            next=f"{cure}; then plan again",
             details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
         )
     return seen

@@ -86,10 +86,10 @@ def listed(content: bytes, dialect: Dialect) -> tuple[str, ...]:
     value = parse(content)
     for name in filter(None, dialect.list_field.split(".")):
         if not isinstance(value, dict) or name not in value:
-            raise Faulty(f"the answer has no field {dialect.list_field!r}; see cluster.api.list")
+            raise Faulty(hints.joined(f"the answer has no field {dialect.list_field!r}", hints.OTHER_LIST))
         value = value[name]
     if not isinstance(value, list):
-        raise Faulty(f"the answer is not a list: {quoted(value)}; see cluster.api.list")
+        raise Faulty(hints.joined(f"the answer is not a list: {quoted(value)}", hints.OTHER_LIST))
     return tuple(_ids(value, dialect))
 
 

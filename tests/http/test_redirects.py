@@ -126,9 +126,9 @@ def test_404_behind_a_missing_slash_is_absent(start: Start) -> None:
 @pytest.mark.parametrize(
     ("slash", "location", "hint"),
     [
-        (True, "/v1/group/foo", "if paths end without a slash here, set cluster.api.trailing_slash"),
-        (True, "{url}/v1/group/foo", "if paths end without a slash here, set cluster.api.trailing_slash"),
-        (False, "/v1/group/foo/", "if paths end with a slash here, set cluster.api.trailing_slash"),
+        (True, "/v1/group/foo", "if the paths end without a slash here, set cluster.api.trailing_slash"),
+        (True, "{url}/v1/group/foo", "if the paths end without a slash here, set cluster.api.trailing_slash"),
+        (False, "/v1/group/foo/", "if the paths end with a slash here, set cluster.api.trailing_slash"),
         (False, "/v1/group/foo", ""),
         (True, "/v1/group/", ""),
         (True, "/v1/group/foo?x=1", ""),

@@ -172,7 +172,7 @@ def test_a_delete_that_the_node_calls_met_and_that_is_not_names_the_style() -> N
     bench.always(DEL, "old", "node02", 404)
     with pytest.raises(Reversed) as caught:
         bench.apply()
-    why = "404, and it is still present; if it wants the id elsewhere, set cluster.api.delete_style"
+    why = "404, and it is still present; if this node wants the id elsewhere, set cluster.api.delete_style"
     assert f"(delete old on node02): {why}." in caught.value.what
     assert bench.as_before
 
@@ -181,7 +181,7 @@ def test_a_create_that_the_node_calls_met_and_that_is_not_names_what_may_differ(
     bench = Bench("a")
     bench.always(POST, "a", "node02", 400)
     with pytest.raises(
-        Reversed, match=r"400; if its bodies or headers differ, set cluster\.api\.id_field or"
+        Reversed, match=r"400; if this node wants other bodies or headers, set cluster\.api\.id_field or"
     ):
         bench.apply()
 
@@ -194,7 +194,7 @@ def test_a_group_that_seems_to_come_and_go_names_confirm_absent() -> None:
         bench.world.nodes["node01"].discard("a")
 
     bench.always(READ, "a", "node01", vanish)
-    with pytest.raises(Reversed, match=r"if its 404s lie, set cluster\.api\.confirm_absent"):
+    with pytest.raises(Reversed, match=r"not to be believed, set cluster\.api\.confirm_absent"):
         bench.apply(plan)
 
 
@@ -204,7 +204,7 @@ def test_a_create_that_was_met_by_500s_only_notes_exists() -> None:
     bench.on(POST, "a", "node02", *["error_after"] * 5)
     bench.apply()
     assert (
-        note(bench, "a on node02") == "500 after 5 tries; if that says 'exists' here, set cluster.api.exists"
+        note(bench, "a on node02") == "500 after 5 tries; if that means 'exists' here, set cluster.api.exists"
     )
     assert adopted(bench) == dict.fromkeys(NAMES, False)
 

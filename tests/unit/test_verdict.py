@@ -189,7 +189,7 @@ def test_what_says_that_a_request_is_met_depends_on_the_request() -> None:
         (POST, 404, "path trailing_slash"),
         (POST, 405, "path trailing_slash"),
         (POST, 409, "confirm_absent"),  # it exists, and every read says that it does not
-        (POST, 422, "id_field"),
+        (POST, 422, "id_field exists"),
         (POST, 501, "path trailing_slash"),
         (DEL, 202, "deleted"),
         (DEL, 204, "deleted"),
