@@ -143,6 +143,7 @@ class Verdict(NamedTuple):
         why: the last try in words.
         hint: which setting may help if the write is not carried out in the end.
         if_met: what to note of the step if it is seen to be met all the same.
+        not_understood: whether the node does not understand such a request: no patience makes it.
     """
 
     effect: Effect
@@ -152,6 +153,7 @@ class Verdict(NamedTuple):
     why: str
     hint: str = ""
     if_met: str = ""
+    not_understood: bool = False
 
     @property
     def failure(self) -> str:
@@ -192,7 +194,8 @@ def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False)
     first = reached <= 1 and not tried_before
 
     def verdict(effect: Effect, hint: str = "", if_met: str = "") -> Verdict:
-        return Verdict(effect, since, first, sent, _words(tries), hint, if_met)
+        deaf = effect in (Effect.REFUSED, Effect.UNKNOWN) and _not_understood(tries)
+        return Verdict(effect, since, first, sent, _words(tries), hint, if_met, deaf)
 
     if not reached:
         return verdict(Effect.NOT_APPLIED)
@@ -215,6 +218,11 @@ def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False)
         # A success that the contract does not know, or a redirect: it may well have taken effect.
         since = last.at
     return verdict(Effect.REFUSED, last.hint or hint)
+
+
+def _not_understood(tries: Sequence[Try]) -> bool:
+    """Whether every try that may have reached the node was answered so."""
+    return all(t.status in hints.NOT_UNDERSTOOD for t in tries if t.reached)
 
 
 def met_already(method: Method, dialect: Dialect) -> frozenset[int]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from planner import hints
 from planner.app.asides import to_watch
-from planner.app.endings import in_doubt
+from planner.app.endings import how_to_recover, in_doubt
 from planner.diff import cells_to_read
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
+from planner.model import StepState
 from planner.plan import build
 from planner.transaction import Abandoned, RunInterrupted, observe, open_steps, states_of
 
@@ -110,10 +111,11 @@ def check_finished(store: Store, cluster: str) -> None:
     if unfinished is not None:
         record = store.record(cluster, unfinished)
         steps = open_steps(states_of(record)) if record else ()
+        notes = [mark.note for mark in record.marks if mark.state is StepState.UNDO_FAILED] if record else []
         raise Incomplete(
             f"Transaction {unfinished} of cluster {cluster!r} is unfinished",
             why="a run died, or could not reverse everything; nodes may differ from each other",
-            next="run `planner recover` first",
+            next=how_to_recover(notes, "run `planner recover` first"),
             details=in_doubt(steps),
         )
 

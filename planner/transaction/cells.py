@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 MAX_MOVES = 3
 """How often a cell may move after it was in place, before we stop to repair it (transaction law 3)."""
 
+MAX_MISUNDERSTOOD = 2
+"""How often in a row a node may say to an undo what only other settings can mend, before we stop."""
+
 
 class Reader:
     """Reads cells; absence is confirmed unless a single 'not found' is good enough."""
@@ -197,10 +200,13 @@ class Cells:
     # Backward.
 
     def undo(self, run: StepRun) -> Task:
-        """Bring one cell back to its before-image, with patience: undone and read back, or undo-failed."""
+        """Bring one cell back to its before-image, with patience: undone and read back, or undo-failed.
+
+        There is no patience with a node that does not understand the request: it needs another `cluster.api`.
+        """
         before = run.step.before
         deadline = self._clock.now() + self._policy.reverse_timeout
-        moves, attempt, was_met, claimed = 0, 0, False, False
+        moves, attempt, misunderstood, was_met, claimed = 0, 0, 0, False, False
         while True:
             began = self._clock.now()
             reading = yield from self._reader.read(run.step.cell)
@@ -224,10 +230,11 @@ class Cells:
                     break
                 verdict = yield from self._write(run, Method.towards(before), self._policy.tries)
                 if verdict.effect is Effect.APPLIED and not claimed:
-                    attempt, claimed = 0, True
+                    attempt, misunderstood, claimed = 0, 0, True
                     continue
+                misunderstood = misunderstood + 1 if verdict.not_understood else 0
                 why = f"{verdict.why}, and it is still {reading.presence}" if claimed else verdict.failure
-            if self._clock.now() >= deadline:
+            if misunderstood == MAX_MISUNDERSTOOD or self._clock.now() >= deadline:
                 break
             attempt += 1
             yield self._clock.now() + self._policy.pause(attempt)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from planner.errors import NodesUnreadable, Reversed
-from planner.model import Dialect, Policy, StepState
+from planner.app import recover, what_to_recover, with_api_of
+from planner.errors import Incomplete, NodesUnreadable, Reversed, WrongUsage
+from planner.model import Dialect, Node, Policy, StepState
 from planner.verdict import Method
 from tests.builders import ABSENT, CLUSTER, NAMES, NODES, READ, Bench, group, url
 from tests.simulation import world
+
+if TYPE_CHECKING:
+    from planner.results import Recovered
 
 POST, DEL = Method.CREATE, Method.DELETE
 SETTLE = Policy().settle
@@ -223,3 +229,141 @@ def test_a_read_that_says_gone_is_absent_where_it_is_set(missing: tuple[int, ...
         assert why in caught.value.details[0]
     else:
         assert len(bench.plan().steps) == 3
+
+
+# A reverse that the nodes do not understand.
+
+
+def turned_down(*happenings: Any, **policy: Any) -> Bench:
+    """Two creates of which the second fails, on a node that answers the undo of the first like this."""
+    bench = Bench("a", "b", parallelism=1, reverse_timeout=60.0, **policy)
+    bench.on(POST, "b", "node03", 403)
+    bench.on(DEL, "a", "node02", *happenings)
+    return bench
+
+
+def incomplete(run: Callable[[], object]) -> Incomplete:
+    with pytest.raises(Incomplete) as caught:
+        run()
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [405, 411, 415, 422, 501])
+def test_an_undo_that_is_not_understood_is_not_tried_for_long(status: int) -> None:
+    bench = turned_down(*[status] * 9)
+    before = bench.world.time
+    error = incomplete(bench.apply)
+    assert bench.world.time - before < 5.0
+    assert bench.writes.count("delete a on node02") == 2
+    hint = "if this node wants the id elsewhere, set cluster.api.delete_style"
+    assert error.details == (f"a on node02 should be absent: {status}; {hint}",)
+    assert error.why == "the undo was turned down; everything else is as it was"
+    assert "`planner recover --api-from-file`" in error.next
+    assert bench.holders("a") == {"node02"}
+    assert "--api-from-file" in incomplete(bench.apply).next  # a later apply says so as well
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_an_undo_that_is_refused_otherwise_is_tried_with_patience(status: int) -> None:
+    bench = turned_down(*[status] * 5)
+    with pytest.raises(Reversed):
+        bench.apply()
+    assert bench.as_before
+    bench = turned_down()
+    bench.always(DEL, "a", "node02", status)
+    before = bench.world.time
+    error = incomplete(bench.apply)
+    assert bench.world.time - before > 60.0
+    assert ("--api-from-file" in error.next) is (status in (400, 404))
+
+
+@pytest.mark.parametrize("between", ["error_before", "hang_before", 403])
+def test_an_undo_is_given_up_only_when_it_is_not_understood_twice_in_a_row(between: str | int) -> None:
+    bench = turned_down(405, between, 405)
+    with pytest.raises(Reversed):
+        bench.apply()
+    assert bench.as_before
+
+
+def test_an_undo_that_is_turned_down_by_one_node_and_not_reached_on_another() -> None:
+    bench = turned_down(405, 405)
+    bench.always(DEL, "a", "node01", "hang_before")
+    error = incomplete(bench.apply)
+    assert error.why == "they could not be brought back in time; everything else is as it was"
+    assert "--api-from-file" in error.next
+
+
+# Recover with the `api` of the file.
+
+
+def recover_with_file(bench: Bench) -> tuple[Recovered, tuple[str, ...]]:
+    with bench._leased("recover") as lease:
+        record = what_to_recover(bench.store, CLUSTER)
+        assert record is not None
+        record, remarks = with_api_of(bench.file, record)
+        return recover(record, lease, bench.policy, bench.ports), remarks
+
+
+def with_dialect(bench: Bench, dialect: Dialect, *nodes: Node) -> None:
+    bench.file = replace(bench.file, nodes=tuple(replace(node, dialect=dialect) for node in nodes or NODES))
+
+
+@pytest.fixture
+def gone() -> Bench:
+    """A transaction that could not be reversed, since its nodes now say 410 of what is absent."""
+    bench = Bench("a", "b", parallelism=1, reverse_timeout=30.0)
+
+    def read(name: str) -> int | None:
+        return None if "a" in bench.world.nodes[name] else 410
+
+    def fail() -> int:
+        for name in NAMES:
+            bench.always(READ, "a", name, partial(read, name))
+        return 403
+
+    bench.on(POST, "b", "node03", fail)
+    incomplete(bench.apply)
+    return bench
+
+
+def test_recover_speaks_as_the_journal_says_unless_it_is_told_to_speak_as_the_file(gone: Bench) -> None:
+    with_dialect(gone, Dialect(missing=(410,)))
+    assert "cluster.api.missing" in incomplete(gone.recover).details[0]
+    result, remarks = recover_with_file(gone)
+    assert {cell.node for cell in result.undone} == set(NAMES)
+    assert remarks == ()
+    record = gone.store.record(CLUSTER, 1)
+    assert record is not None
+    assert record.intent.nodes == NODES  # the journal keeps what was
+
+
+def test_a_node_that_the_file_does_not_name_is_spoken_to_as_before(gone: Bench) -> None:
+    with_dialect(gone, Dialect(missing=(410,)), replace(NODES[0], name="other"), NODES[1])
+    error = incomplete(partial(recover_with_file, gone))
+    assert error.where == "node03"
+
+
+def test_remarks_tell_what_the_file_does_not_change(gone: Bench) -> None:
+    record = what_to_recover(gone.store, CLUSTER)
+    assert record is not None
+    assert with_api_of(gone.file, record) == (
+        record,
+        ("the `api` in groups.yaml is still the one that the transaction used",),
+    )
+    with_dialect(gone, Dialect(missing=(410,)), *NODES[:2])
+    assert with_api_of(gone.file, record)[1] == ("not in groups.yaml, and spoken to as before: node03",)
+
+
+def test_a_file_about_something_else_is_refused(gone: Bench) -> None:
+    record = what_to_recover(gone.store, CLUSTER)
+    assert record is not None
+    for other, why in (
+        (replace(gone.file, cluster="another"), "it is about cluster 'another'"),
+        (
+            replace(gone.file, nodes=(Node("node01", "http://elsewhere"),)),
+            "none of their URLs: http://node01",
+        ),
+    ):
+        with pytest.raises(WrongUsage) as caught:
+            with_api_of(other, record)
+        assert why in caught.value.why
