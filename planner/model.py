@@ -380,7 +380,7 @@ EVENT_KINDS = (
     "not-ours",  # a step was met by somebody else
     "failed",  # a step cannot be carried out; the reverse follows
     "undone",  # a step was reversed and read back
-    "undo-failed",  # a step could not be reversed in time
+    "undo-failed",  # a step could not be reversed
     "verified",  # a cell was read back at the end
     "warning",  # text
     "note",  # text: what a long run is doing, and why
