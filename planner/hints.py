@@ -44,13 +44,14 @@ _CREATE = {
     **dict.fromkeys((404, 405, 501), OTHER_PATHS),
     400: OTHER_BODY,
     409: OTHER_EXISTS,
+    415: HEADERS,
     422: OTHER_BODY_OR_EXISTS,
 }
 _DELETE = {
     **dict.fromkeys(SUCCESSES, OTHER_DELETED),
     **dict.fromkeys((401, 403), CREDENTIALS),
     **dict.fromkeys((404, *NOT_UNDERSTOOD), OTHER_STYLE),
-    400: OTHER_STYLE_OR_HEADERS,
+    **dict.fromkeys((400, 415), OTHER_STYLE_OR_HEADERS),
     410: OTHER_MISSING,
 }
 _MAY_BE_EXISTS = frozenset(range(400, 500)) - {401, 403, 404, 405}

@@ -58,7 +58,7 @@ class Route:
         request = self._template.copy()
         request.method = target.method
         if target.body is not None:
-            request.headers["Content-Type"] = "application/json"
+            request.headers.setdefault("Content-Type", "application/json")  # `api.headers` may want another
         request.prepare_body(target.body, None)
         request.url = target.url
         return request

@@ -189,6 +189,7 @@ def test_what_says_that_a_request_is_met_depends_on_the_request() -> None:
         (POST, 404, "path trailing_slash"),
         (POST, 405, "path trailing_slash"),
         (POST, 409, "confirm_absent"),  # it exists, and every read says that it does not
+        (POST, 415, "headers"),
         (POST, 422, "id_field exists"),
         (POST, 501, "path trailing_slash"),
         (DEL, 202, "deleted"),
@@ -198,7 +199,7 @@ def test_what_says_that_a_request_is_met_depends_on_the_request() -> None:
         (DEL, 405, "delete_style"),
         (DEL, 410, "missing"),
         (DEL, 411, "delete_style"),
-        (DEL, 415, "delete_style"),
+        (DEL, 415, "delete_style headers"),
         (DEL, 422, "delete_style"),
         (DEL, 501, "delete_style"),
         (POST, 302, ""),

@@ -74,8 +74,8 @@ def command(
     from planner.app import recover, steps_to_set_aside, what_to_recover
 
     with Session(flags, output, quiet=quiet) as session:
-        name = session.cluster(cluster)
-        desired = session.desired() if api_from_file else None
+        desired = session.desired() if api_from_file else None  # once: it may be standard input
+        name = desired.cluster if desired is not None and cluster is None else session.cluster(cluster)
         store = session.store()
         if dry_run:
             record = what_to_recover(store, name)
