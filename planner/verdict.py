@@ -60,11 +60,16 @@ class Try(NamedTuple):
     def suspicious(self) -> bool:
         """Whether it may have taken, or may still take, an effect that no answer tells of."""
         return self.end is TryEnd.UNANSWERED or (
-            self.end is TryEnd.ANSWERED and (self.status >= SERVER_ERRORS or self.status == TOO_MANY_REQUESTS)
+            self.end is TryEnd.ANSWERED and _may_be_an_error(self.status)
         )
 
     def __str__(self) -> str:
         return self.detail or (str(self.status) if self.status else self.end.value)
+
+
+def _may_be_an_error(status: int) -> bool:
+    """Whether a node may answer so before, after or instead of an effect."""
+    return status >= SERVER_ERRORS or status == TOO_MANY_REQUESTS
 
 
 class Method(enum.StrEnum):
@@ -236,6 +241,11 @@ def met_already(method: Method, dialect: Dialect) -> frozenset[int]:
     if method is Method.DELETE:
         return DELETE_MISSING.union(dialect.missing)
     return frozenset()
+
+
+def is_exists_ambiguous(dialect: Dialect) -> bool:
+    """Whether this node cannot tell us afterwards that a group was there before our create."""
+    return any(map(_may_be_an_error, dialect.exists))
 
 
 def _words(tries: Sequence[Try]) -> str:

@@ -17,6 +17,7 @@ from planner.verdict import (
     Reading,
     TryEnd,
     Verdict,
+    is_exists_ambiguous,
     judge_read,
     judge_write,
     writes,
@@ -104,8 +105,10 @@ class Cells:
         step = run.step
         self._journal.start(run, stage, index)
         stale = self._clock.now() - run.checked_at > self._policy.recheck_after
-        if stale or step.action is Action.DELETE:
-            reading = yield from self._reader.read(step.cell, expected=step.before)
+        # Its 'exists' would not tell whose a group is, and a reverse would delete it: no lie must pass here.
+        blind = step.action is Action.CREATE and is_exists_ambiguous(run.dialect)
+        if stale or blind or step.action is Action.DELETE:
+            reading = yield from self._reader.read(step.cell, expected=None if blind else step.before)
             if reading.presence is None:
                 raise self._failed(run, f"it cannot be read before the write: {reading.why}")
             if reading.presence is step.after:

@@ -108,7 +108,8 @@ def test_an_ambiguous_exists_that_is_not_true_is_written_again_and_is_ours() -> 
     assert bench.writes.count("create a on node02") == 3
     assert adopted(bench) == dict.fromkeys(NAMES, False)
     requests = bench.requests("a", "node02")
-    assert requests[1:6] == ["create", "read", "read", "create", "read"]  # read back before every further try
+    # Absence is confirmed before every try, also before the first one.
+    assert requests[1:9] == ["read", "read", "create"] * 2 + ["read", "read"]
 
 
 @pytest.mark.usefixtures("_500_is_no_reason_to_retry")
@@ -147,6 +148,21 @@ def test_an_ambiguous_exists_to_the_end_of_the_tries_reverses() -> None:
     assert "step 2 (create a on node02): 500" in caught.value.what
     assert bench.writes.count("create a on node02") == 3
     assert bench.as_before
+
+
+@pytest.mark.usefixtures("_500_is_no_reason_to_retry")
+def test_a_lie_about_a_group_is_seen_through_before_its_ambiguous_create() -> None:
+    """One 404 in the plan, one in its check: afterwards the node's 500 could not tell whose `a` is."""
+    bench = foreign("a", "b", dialect=EXISTS_500, holds={"a": ["node02"]}, parallelism=1)
+    bench.world.faults.lies = 2
+    bench.on(READ, "a", "node02", "false_404", "false_404")
+    bench.on(POST, "a", "node02", 500)  # which would mean 'exists'
+    bench.on(POST, "b", "node03", 403)
+    with pytest.raises(Reversed):
+        bench.apply()
+    assert bench.marks()["a on node02"] is StepState.NOT_OURS
+    assert bench.as_before
+    assert bench.holders("a") == {"node02"}
 
 
 @pytest.mark.usefixtures("_500_is_no_reason_to_retry")
