@@ -45,7 +45,7 @@ class Dialect:
         created: statuses of a successful create.
         deleted: statuses of a successful delete.
         exists: statuses that a create of an existing group may answer.
-        missing: statuses that mean 'not found', to a delete and to a read.
+        missing: further statuses that mean 'not found', besides 404: 410 to a read, any of them to a delete.
         list_path: path that lists all ids, or None where the API cannot list.
         list_field: where the ids are in the list's answer; empty: the answer itself is the list.
         confirm_absent: how many 'not found' in a row close a cell as absent.
@@ -380,7 +380,7 @@ EVENT_KINDS = (
     "not-ours",  # a step was met by somebody else
     "failed",  # a step cannot be carried out; the reverse follows
     "undone",  # a step was reversed and read back
-    "undo-failed",  # a step could not be reversed in time
+    "undo-failed",  # a step could not be reversed
     "verified",  # a cell was read back at the end
     "warning",  # text
     "note",  # text: what a long run is doing, and why

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from planner import hints
 from planner.model import Action, Presence
 
 if TYPE_CHECKING:
@@ -22,8 +23,13 @@ BY_A_GATEWAY = frozenset({502, 504})
 """A gateway gave up on the node, which may still carry the request out (RFC 9110, 15.6.3 and 15.6.5)."""
 SERVER_ERRORS = 500
 OK = 200
-READ_MISSING = frozenset({404, 410})
-"""A read is 'absent' by these only; other statuses in `Dialect.missing` (400) are about deletes."""
+NOT_FOUND, GONE = 404, 410
+READ_MISSING = frozenset({NOT_FOUND, GONE})
+"""A read is 'absent' by 404 always, and by 410 where `Dialect.missing` has it. Other statuses there, such as
+400, are about deletes: to a read they are a broken request, and no absence."""
+
+DELETE_MISSING = frozenset({NOT_FOUND, 400})
+"""A delete of a missing group is unspecified: these, and all of `Dialect.missing`."""
 
 
 class TryEnd(enum.Enum):
@@ -36,12 +42,16 @@ class TryEnd(enum.Enum):
 
 
 class Try(NamedTuple):
-    """One try of a request: how it ended, when (seconds, monotonic), with which status, in which words."""
+    """One try of a request: how it ended, when (seconds, monotonic), with which status, in which words.
+
+    `hint` names a setting that may help, where only the client can know (see `planner.hints`).
+    """
 
     end: TryEnd
     at: float
     status: int = 0
     detail: str = ""
+    hint: str = ""
 
     @property
     def reached(self) -> bool:
@@ -52,7 +62,7 @@ class Try(NamedTuple):
     def suspicious(self) -> bool:
         """Whether it may have taken, or may still take, an effect that no answer tells of."""
         return self.end is TryEnd.UNANSWERED or (
-            self.end is TryEnd.ANSWERED and (self.status >= SERVER_ERRORS or self.status == TOO_MANY_REQUESTS)
+            self.end is TryEnd.ANSWERED and _may_be_an_error(self.status)
         )
 
     @property
@@ -62,6 +72,11 @@ class Try(NamedTuple):
 
     def __str__(self) -> str:
         return self.detail or (str(self.status) if self.status else self.end.value)
+
+
+def _may_be_an_error(status: int) -> bool:
+    """Whether a node may answer so before, after or instead of an effect."""
+    return status >= SERVER_ERRORS or status == TOO_MANY_REQUESTS
 
 
 class Method(enum.StrEnum):
@@ -124,6 +139,7 @@ class Effect(enum.Enum):
     NOT_APPLIED = "not applied"  # every try surely not sent
     UNKNOWN = "unknown"  # to be read back
     CONFLICT = "conflict"  # 'exists' to a create, 'missing' to a delete: to be read back
+    AMBIGUOUS = "ambiguous"  # the same by a status that may be an error after its effect as well: likewise
     REFUSED = "refused"  # the node understood, and does not want to
 
 
@@ -134,9 +150,12 @@ class Verdict(NamedTuple):
         effect: what the write did.
         suspect_since: when the last suspicious try ended; None when no try is suspicious.
         first: whether no earlier try of ours may have reached the node. A conflict that comes `first`
-            is somebody else's doing.
+            is somebody else's doing; of what is ambiguous it cannot be told.
         tries: how many tries were sent or attempted.
         why: the last try in words.
+        hint: which setting may help if the write is not carried out in the end.
+        if_met: what to note of the step if it is seen to be met all the same.
+        not_understood: whether the node does not understand such a request: no patience makes it.
     """
 
     effect: Effect
@@ -144,6 +163,14 @@ class Verdict(NamedTuple):
     first: bool
     tries: int
     why: str
+    hint: str = ""
+    if_met: str = ""
+    not_understood: bool = False
+
+    @property
+    def failure(self) -> str:
+        """Why the write was not carried out, and what may help."""
+        return hints.joined(self.why, self.hint)
 
 
 def judge_read(answer: Answer, dialect: Dialect) -> Reading:
@@ -153,14 +180,14 @@ def judge_read(answer: Answer, dialect: Dialect) -> Reading:
         return Reading(None, _words(answer.tries))
     body = answer.body or Body()
     if body.fault:
-        return Reading(None, body.fault)
-    if last.status in READ_MISSING and last.status in dialect.missing:
+        return Reading(None, hints.joined(body.fault, last.hint))
+    if last.status == NOT_FOUND or (last.status == GONE and GONE in dialect.missing):
         return Reading(Presence.ABSENT)
     if last.status == OK:
         if body.group != answer.call.group:
             return Reading(None, f"the answer is about another group: {body.group!r}")
         return Reading(Presence.PRESENT, extra=body.extra)
-    return Reading(None, _words(answer.tries))
+    return Reading(None, hints.joined(_words(answer.tries), last.hint or hints.after_read(last.status)))
 
 
 def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False) -> Verdict:
@@ -178,9 +205,9 @@ def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False)
     sent = sum(t.end is not TryEnd.STOPPED for t in tries)
     first = reached <= 1 and not tried_before
 
-    def verdict(effect: Effect, hint: str = "") -> Verdict:
-        words = _words(tries)
-        return Verdict(effect, since, first, sent, f"{words}; {hint}" if hint else words)
+    def verdict(effect: Effect, hint: str = "", if_met: str = "") -> Verdict:
+        deaf = effect in (Effect.REFUSED, Effect.UNKNOWN) and _not_understood(tries)
+        return Verdict(effect, since, first, sent, _words(tries), hint, if_met, deaf)
 
     if not reached:
         return verdict(Effect.NOT_APPLIED)
@@ -190,32 +217,42 @@ def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False)
     create = answer.call.method is Method.CREATE
     if last.status in (dialect.created if create else dialect.deleted):
         return verdict(Effect.APPLIED)
+    if last.status in met_already(answer.call.method, dialect):
+        hint = hints.after_exists(last.status) if create else hints.after_missing(last.status)
+        return verdict(Effect.AMBIGUOUS if last.suspicious else Effect.CONFLICT, hint, "origin uncertain")
+    hint = hints.after_create(last.status, first=first) if create else hints.after_delete(last.status)
     if last.suspicious:
-        return verdict(Effect.UNKNOWN)
-    if last.status in (dialect.exists if create else _delete_missing(dialect)):
-        return verdict(Effect.CONFLICT)
+        steady = create and len({t.status for t in tries}) == 1 < reached
+        return verdict(
+            Effect.UNKNOWN, hint, hints.joined(_words(tries), hints.OTHER_EXISTS) if steady else ""
+        )
     if last.status < 400:  # noqa: PLR2004  (nothing below 400 is a refusal)
         # A success that the contract does not know, or a redirect: it may well have taken effect.
         since = last.at
-        key = "created" if create else "deleted"
-        return verdict(Effect.REFUSED, f"if that means success here, set cluster.api.{key}")
-    return verdict(Effect.REFUSED, _deviation(answer.call.method, last.status))
+    return verdict(Effect.REFUSED, last.hint or hint)
 
 
-def _delete_missing(dialect: Dialect) -> tuple[int, ...]:
-    """A delete of a missing group is unspecified: 404 by default, 400 is what others answer."""
-    return (*dialect.missing, 400)
+def _not_understood(tries: Sequence[Try]) -> bool:
+    """Whether every try that may have reached the node was answered so."""
+    return all(t.status in hints.NOT_UNDERSTOOD for t in tries if t.reached)
 
 
-def _deviation(method: Method, status: int) -> str:
-    """Name the setting when a refusal looks like a known deviation of the node API."""
-    if status in (404, 405) and method is Method.CREATE:
-        return "if this node has another path, set cluster.api.path"
-    if status in (405, 411, 415, 422) and method is Method.DELETE:
-        return "if this node wants the id elsewhere, set cluster.api.delete_style"
-    if status in (401, 403):
-        return "the node does not accept these credentials"
-    return ""
+def met_already(method: Method, dialect: Dialect) -> frozenset[int]:
+    """The statuses by which a node says that a request is met already: 'exists', 'missing'. A read has none.
+
+    They are for the engine, which reads the cell back. To send the request again first would only make it
+    harder to tell whose doing it was.
+    """
+    if method is Method.CREATE:
+        return frozenset(dialect.exists)
+    if method is Method.DELETE:
+        return DELETE_MISSING.union(dialect.missing)
+    return frozenset()
+
+
+def is_exists_ambiguous(dialect: Dialect) -> bool:
+    """Whether this node cannot tell us afterwards that a group was there before our create."""
+    return any(map(_may_be_an_error, dialect.exists))
 
 
 def _words(tries: Sequence[Try]) -> str:

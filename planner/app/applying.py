@@ -119,8 +119,9 @@ def _open(runs: list[StepRun]) -> tuple[Step, ...]:
 def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge) -> Closing:
     """What is managed from now on.
 
-    What was managed stays created or adopted, as it was. Of the others, a create that somebody else met is
-    adopted, and so is one that only undoes a late effect: neither may be deleted since nobody declares it.
+    What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
+    may have met, is adopted, and so is one that only undoes a late effect: none of them may be deleted since
+    nobody declares it.
     """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
@@ -131,9 +132,14 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge) -> Closing:
             forgotten.append((group, urls[node]))
         else:
             before = knowledge.managed.get((group, urls[node]))
-            foreign = run.state is StepState.NOT_OURS or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE))
-            managed.append(Managed(group, urls[node], adopted=before.adopted if before else foreign))
+            managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
     return Closing(tuple(managed), tuple(forgotten), plan.nodes)
+
+
+def _is_adopted(run: StepRun) -> bool:
+    """Whether a cell that was not managed before becomes so as adopted."""
+    theirs = run.state is StepState.NOT_OURS or run.perhaps_theirs
+    return theirs or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE))
 
 
 def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:

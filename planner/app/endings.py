@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner import hints
 from planner.errors import Incomplete, Interrupted, PlannerError, Reversed
 from planner.model import StepState, TransactionState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from planner.model import Step
     from planner.transaction import Outcome
@@ -41,13 +42,26 @@ def incomplete(begin: str, outcome: Outcome) -> Incomplete:
     failed = outcome.in_state(StepState.UNDO_FAILED)
     details = [f"{each.step.cell} should be {each.step.before}: {each.note}" for each in failed]
     cells = "1 cell needs" if len(failed) == 1 else f"{len(failed)} cells need"
+    notes = [each.note for each in failed]
+    refused = all(hints.API in note for note in notes)
+    because = "the undo was turned down" if refused else "they could not be brought back in time"
     return Incomplete(
         f"{begin}. The reverse is incomplete: {cells} `planner recover`",
         where=", ".join(dict.fromkeys(each.step.cell.node for each in failed)),
-        why="they could not be brought back in time; everything else is as it was",
-        next="run `planner recover` when these nodes answer again",
+        why=f"{because}; everything else is as it was",
+        next=how_to_recover(notes, "run `planner recover` when these nodes answer again"),
         details=_shown(details),
     )
+
+
+def how_to_recover(notes: Iterable[str], otherwise: str) -> str:
+    """What to do next about undos that failed with these notes.
+
+    To correct the `cluster.api` that a hint names is not enough: recover speaks as the journal says.
+    """
+    if not any(hints.API in note for note in notes):
+        return otherwise
+    return f"correct `{hints.API}` in the file, then run `planner recover --api-from-file`"
 
 
 def left_open(number: int, steps: Sequence[Step], *, why: str) -> Incomplete:

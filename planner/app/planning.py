@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from planner import hints
 from planner.app.asides import to_watch
-from planner.app.endings import in_doubt
+from planner.app.endings import how_to_recover, in_doubt
 from planner.diff import cells_to_read
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
+from planner.model import StepState
 from planner.plan import build
 from planner.transaction import Abandoned, RunInterrupted, observe, open_steps, states_of
 
@@ -109,10 +111,11 @@ def check_finished(store: Store, cluster: str) -> None:
     if unfinished is not None:
         record = store.record(cluster, unfinished)
         steps = open_steps(states_of(record)) if record else ()
+        notes = [mark.note for mark in record.marks if mark.state is StepState.UNDO_FAILED] if record else []
         raise Incomplete(
             f"Transaction {unfinished} of cluster {cluster!r} is unfinished",
             why="a run died, or could not reverse everything; nodes may differ from each other",
-            next="run `planner recover` first",
+            next=how_to_recover(notes, "run `planner recover` first"),
             details=in_doubt(steps),
         )
 
@@ -131,12 +134,15 @@ def read(
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
+        cure = "check that they are up, and that the file has their right URLs"
+        if all(hints.API in why for why in seen.unreadable.values()):
+            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
         urls = {node.name: node.url for node in nodes}
         raise NodesUnreadable(
             f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
             where=", ".join(sorted(seen.unreadable)),
             why="a node that cannot be read is never taken as empty; nothing was changed",
-            next="check that they are up, and that the file has their right URLs; then plan again",
+            next=f"{cure}; then plan again",
             details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
         )
     return seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.app.endings import failure_of, incomplete, left_open
@@ -13,7 +14,7 @@ from planner.transaction import Abandoned, Transaction, open_steps, patience, re
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from planner.model import Cell, Policy, Step
+    from planner.model import Cell, Desired, Policy, Step
     from planner.ports import Lease, Record, Store
     from planner.transaction import StepRun, World
 
@@ -29,10 +30,10 @@ def recover(
 ) -> Recovered:
     """Reverse an unfinished transaction, under the cluster's lock. Any number of times, by anyone.
 
-    The journal's nodes are used, never the file's: the file may have changed, or be gone.
+    The nodes of `record` are used, never the file's: the file may have changed, or be gone.
 
     Args:
-        record: read after the lock was granted.
+        record: read after the lock was granted; perhaps with nodes that have moved, or with another `api`.
         lease: the lock, held.
         policy: patience; settling lasts at least as long as the dead run's.
         world: the ports, over the journal's nodes.
@@ -63,6 +64,47 @@ def recover(
         not_ours=tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS)),
         set_aside=tuple(each.step.cell for each in outcome.in_state(StepState.SET_ASIDE)),
     )
+
+
+def with_api_of(desired: Desired, record: Record) -> tuple[Record, tuple[str, ...]]:
+    """The same transaction, its nodes spoken to as the file says: when a wrong `api` made an undo fail.
+
+    A node is the same one while its URL is the same. One that the file does not name keeps the `api` of the
+    journal. Nothing of this is stored.
+
+    Args:
+        desired: the file as it is now.
+        record: the unfinished transaction.
+
+    Returns:
+        The transaction, and what the user should know of it in sentences.
+
+    Raises:
+        WrongUsage: the file is about something else.
+    """
+    told = {node.url: node.dialect for node in desired.nodes}
+    names = {step.cell.node for step in open_steps(states_of(record))}
+    open_nodes = [node for node in record.intent.nodes if node.name in names]
+    strangers = [node for node in open_nodes if node.url not in told]
+    why = ""
+    if desired.cluster != record.cluster:
+        why = f"it is about cluster {desired.cluster!r}, and the transaction about {record.cluster!r}"
+    elif strangers and len(strangers) == len(open_nodes):
+        why = "it has none of their URLs: " + ", ".join(node.url for node in strangers)
+    if why:
+        raise WrongUsage(
+            f"{desired.origin} does not say how to speak to the nodes of transaction {record.number}",
+            why=why,
+            next="name the right file with --file; where a node is now, with --node-url",
+        )
+    remarks = []
+    if strangers:
+        unnamed = ", ".join(node.name for node in strangers)
+        remarks.append(f"not in {desired.origin}, and spoken to as before: {unnamed}")
+    if all(told.get(node.url, node.dialect) == node.dialect for node in open_nodes):
+        remarks.append(f"the `api` in {desired.origin} is still the one that the transaction used")
+    nodes = tuple(replace(node, dialect=told.get(node.url, node.dialect)) for node in record.intent.nodes)
+    return replace(record, intent=replace(record.intent, nodes=nodes)), tuple(remarks)
 
 
 def steps_to_set_aside(

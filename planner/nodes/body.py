@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import DecodeError
 
+from planner import hints
 from planner.nodes.failures import quoted, words
 from planner.verdict import Body
 
@@ -68,10 +69,8 @@ def record(content: bytes, dialect: Dialect) -> Body:
     if not isinstance(value, dict):
         raise Faulty(f"the answer is not an object: {quoted(value)}")
     if dialect.id_field not in value:
-        raise Faulty(
-            f"the answer has no field {dialect.id_field!r}, {_names(value)}; "
-            "if the id has another name here, set cluster.api.id_field"
-        )
+        lacks = f"the answer has no field {dialect.id_field!r}, {_names(value)}"
+        raise Faulty(hints.joined(lacks, hints.OTHER_ID))
     group = value[dialect.id_field]
     if not isinstance(group, str):
         raise Faulty(f"the field {dialect.id_field!r} is not a string: {quoted(group)}")
@@ -87,10 +86,10 @@ def listed(content: bytes, dialect: Dialect) -> tuple[str, ...]:
     value = parse(content)
     for name in filter(None, dialect.list_field.split(".")):
         if not isinstance(value, dict) or name not in value:
-            raise Faulty(f"the answer has no field {dialect.list_field!r}; see cluster.api.list")
+            raise Faulty(hints.joined(f"the answer has no field {dialect.list_field!r}", hints.OTHER_LIST))
         value = value[name]
     if not isinstance(value, list):
-        raise Faulty(f"the answer is not a list: {quoted(value)}; see cluster.api.list")
+        raise Faulty(hints.joined(f"the answer is not a list: {quoted(value)}", hints.OTHER_LIST))
     return tuple(_ids(value, dialect))
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from planner import hints
 from planner.errors import NodesUnreadable
 from planner.nodes.adapter import NodeSession
 from planner.nodes.body import LARGEST, LARGEST_LIST, listed, record
@@ -173,7 +174,8 @@ class HttpNodes:
             faults.append(words(error))
         if groups is not None:
             return groups
-        why = faults[-1] if faults else str(ledger.tries[-1])
+        last = ledger.tries[-1]
+        why = faults[-1] if faults else hints.joined(str(last), hints.after_list(last.status))
         raise NodesUnreadable(
             f"the groups of {node.name} could not be listed",
             where=node.name,

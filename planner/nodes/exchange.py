@@ -14,7 +14,7 @@ from planner.nodes.deadline import hurry
 from planner.nodes.failures import quoted
 from planner.nodes.ledger import Ledger, Stopped
 from planner.nodes.retry import CURRENT, NodeRetry, Patience
-from planner.nodes.wire import Route, Target, follow, same_resource
+from planner.nodes.wire import Route, Target, follow, same_resource, slash_hint
 from planner.verdict import OK, READ_MISSING, Call
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Exchange:
         Returns:
             What the reader made; None for a write, and where the status says it all.
         """
-        token = CURRENT.set(NodeRetry.of(call, ledger, self.patience))
+        token = CURRENT.set(NodeRetry.of(call, ledger, self.patience, route.dialect))
         try:
             ledger.begin()
             while True:
@@ -107,7 +107,7 @@ class Exchange:
             try:
                 following = _following(response, url) if hops < MOST_REDIRECTS else None
                 if following is None:
-                    return _take(ledger, response, reader, moved=not same_resource(url, target.url))
+                    return _take(ledger, response, reader, target.url, url)
                 _drain(response)
             finally:
                 response.close()
@@ -122,10 +122,13 @@ def _following(response: Response, url: str) -> str | None:
     return follow(url, response.headers.get("Location", ""))
 
 
-def _take(ledger: Ledger, response: Response, reader: Reader[T] | None, *, moved: bool) -> T | None:
-    """Take the final answer. A read's try ends with its body; of a write only the status counts."""
+def _take(ledger: Ledger, response: Response, reader: Reader[T] | None, asked: str, url: str) -> T | None:
+    """Take the final answer. A read's try ends with its body; of a write only the status counts.
+
+    `asked` is the URL of the call, `url` the one that redirects led to.
+    """
     status = response.status_code
-    fault = ""
+    fault = hint = ""
     if reader is not None and status == OK:
         try:
             made = reader.parse(receive(response.raw, reader.largest))
@@ -133,12 +136,13 @@ def _take(ledger: Ledger, response: Response, reader: Reader[T] | None, *, moved
             made = reader.fault(str(error))
         ledger.answered(status)
         return made
-    ledger.answered(status)
-    _drain(response)
     if status in REDIRECTS:
-        fault = f"a redirect ({status}) to {quoted(response.headers.get('Location', ''))}"
-    elif status in READ_MISSING and moved:
+        location = response.headers.get("Location", "")
+        fault, hint = f"a redirect ({status}) to {quoted(location)}", slash_hint(asked, location)
+    elif status in READ_MISSING and not same_resource(url, asked):
         fault = f"{status} after a redirect to another resource"
+    ledger.answered(status, fault, hint)
+    _drain(response)
     return reader.fault(fault) if reader is not None and fault else None
 
 

@@ -107,9 +107,9 @@ class Ledger:
         self._redirected = status
         self._ask()
 
-    def answered(self, status: int) -> None:
-        """The try ended with a status."""
-        self._end(Try(TryEnd.ANSWERED, self._clock.now(), status))
+    def answered(self, status: int, detail: str = "", hint: str = "") -> None:
+        """The try ended with a status; `detail` says more, `hint` what may help."""
+        self._end(Try(TryEnd.ANSWERED, self._clock.now(), status, detail, hint))
 
     def failed(self, error: BaseException) -> TryEnd:
         """The try ended without a status. 'Not sent' only when that is sure."""

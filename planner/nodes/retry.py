@@ -24,7 +24,7 @@ from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
 from planner.nodes.deadline import hurry
-from planner.verdict import Call, Method, Try, TryEnd
+from planner.verdict import Call, Method, Try, TryEnd, met_already
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from urllib3.connectionpool import ConnectionPool
     from urllib3.response import BaseHTTPResponse
 
+    from planner.model import Dialect
     from planner.nodes.ledger import Ledger
     from planner.ports import Clock
 
@@ -105,18 +106,19 @@ class NodeRetry(Retry):
         self.patience = patience
 
     @classmethod
-    def of(cls, call: Call, ledger: Ledger, patience: Patience) -> Self:
-        """The retry of a call.
+    def of(cls, call: Call, ledger: Ledger, patience: Patience, dialect: Dialect) -> Self:
+        """The retry of a call to a node that speaks `dialect`.
 
         A read is tried again after everything. A write only when it was surely not sent, and after the
-        configured statuses: what may have reached the node is read back first, by the engine.
+        configured statuses: what may have reached the node is read back first, by the engine. So is what
+        says 'exists' or 'missing' on this node, be it a 500.
         """
         careful: dict[str, int] = {} if call.method is Method.READ else {"read": 0, "other": 0}
         return cls(
             total=max(call.tries, 1) - 1,
             redirect=0,
             allowed_methods=None,
-            status_forcelist=patience.statuses,
+            status_forcelist=patience.statuses - met_already(call.method, dialect),
             raise_on_status=False,
             call=call,
             ledger=ledger,
@@ -129,11 +131,11 @@ class NodeRetry(Retry):
         return super().new(call=self.call, ledger=self.ledger, patience=self.patience, **kw)
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: ARG002
-        """Whether a status is tried again: the configured ones exactly.
+        """Whether a status is tried again: the ones that `of` chose exactly.
 
         urllib3 would add 413, 429 and 503 wherever a `Retry-After` is sent.
         """
-        return status_code in self.patience.statuses
+        return status_code in self.status_forcelist
 
     def increment(
         self,

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from requests.models import PreparedRequest
 
-from planner import __version__
+from planner import __version__, hints
 from planner.verdict import Call, Method
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Route:
         request = self._template.copy()
         request.method = target.method
         if target.body is not None:
-            request.headers["Content-Type"] = "application/json"
+            request.headers.setdefault("Content-Type", "application/json")  # `api.headers` may want another
         request.prepare_body(target.body, None)
         request.url = target.url
         return request
@@ -136,6 +136,17 @@ def follow(url: str, location: str) -> str | None:
     path = quote(there.path or "/", safe=_PATH)
     query = f"?{quote(there.query, safe=_PATH + '?')}" if there.query else ""
     return f"{here.scheme}://{here.netloc}{path}{query}"
+
+
+def slash_hint(url: str, location: str) -> str:
+    """What may help where a redirect from `url` only adds or drops the slash at the end of the path."""
+    here, there = follow(url, url), follow(url, location)
+    if here is None or there is None or here == there:
+        return ""
+    (path, *query), (other, *others) = here.split("?"), there.split("?")
+    if query != others or path.rstrip("/") != other.rstrip("/"):
+        return ""
+    return hints.after_redirect(to_slash=other.endswith("/"))
 
 
 def same_resource(one: str, other: str) -> bool:

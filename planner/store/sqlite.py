@@ -284,10 +284,21 @@ class FileHold:
         return self._connections
 
     def _check_files(self) -> None:
+        if not self._is_same_file():  # asked first: a directory that was moved away takes the lock file along
+            raise lost(self._cluster, "the store's file was deleted or replaced")
         if not self._lock.is_intact():
             raise lost(self._cluster, "its lock file was deleted or replaced")
-        if self._identity is None or not os.path.samestat(self._identity, self._path.stat()):
-            raise lost(self._cluster, "the store's file was deleted or replaced")
+
+    def _is_same_file(self) -> bool:
+        """Whether the path still names the file that was opened.
+
+        Raises:
+            OSError: that cannot be found out.
+        """
+        try:
+            return self._identity is not None and os.path.samestat(self._identity, self._path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _epoch(self, connection: Connection) -> int | None:
         return connection.execute(select(clusters.c.epoch).where(clusters.c.name == self._cluster)).scalar()

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from planner import hints
 from planner.model import Action, Cell, Event, Presence, StepState
 from planner.transaction.scheduler import StepFailed
 from planner.verdict import (
@@ -16,6 +17,7 @@ from planner.verdict import (
     Reading,
     TryEnd,
     Verdict,
+    is_exists_ambiguous,
     judge_read,
     judge_write,
     writes,
@@ -24,13 +26,16 @@ from planner.verdict import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from planner.model import Dialect, Policy
+    from planner.model import Dialect, Policy, Step
     from planner.ports import Clock, Reporter
     from planner.transaction.run import Journal, StepRun
     from planner.transaction.scheduler import Task
 
 MAX_MOVES = 3
 """How often a cell may move after it was in place, before we stop to repair it (transaction law 3)."""
+
+MAX_MISUNDERSTOOD = 2
+"""How often in a row a node may say to an undo what only other settings can mend, before we stop."""
 
 
 class Reader:
@@ -100,8 +105,10 @@ class Cells:
         step = run.step
         self._journal.start(run, stage, index)
         stale = self._clock.now() - run.checked_at > self._policy.recheck_after
-        if stale or step.action is Action.DELETE:
-            reading = yield from self._reader.read(step.cell, expected=step.before)
+        # Its 'exists' would not tell whose a group is, and a reverse would delete it: no lie must pass here.
+        blind = step.action is Action.CREATE and is_exists_ambiguous(run.dialect)
+        if stale or blind or step.action is Action.DELETE:
+            reading = yield from self._reader.read(step.cell, expected=None if blind else step.before)
             if reading.presence is None:
                 raise self._failed(run, f"it cannot be read before the write: {reading.why}")
             if reading.presence is step.after:
@@ -130,14 +137,14 @@ class Cells:
             if verdict.effect is Effect.NOT_APPLIED:
                 self._settle_for_not_applied(run, verdict.why)
             if verdict.effect in (Effect.NOT_APPLIED, Effect.REFUSED):
-                raise self._failed(run, verdict.why)  # refused: the reverse reads it back all the same
+                raise self._failed(run, verdict.failure)  # refused: the reverse reads it back all the same
             met = yield from self._read_back(run, verdict)
             if met:
                 return
-        raise self._failed(run, verdict.why if verdict else "no tries left")
+        raise self._failed(run, _in_vain(verdict, step) if verdict else "no tries left")
 
     def _read_back(self, run: StepRun, verdict: Verdict) -> Generator[Call | float, Any, bool]:
-        """After an unknown effect or a conflict: see whether the step is met.
+        """After an unknown effect, or an answer 'exists' or 'missing': see whether the step is met.
 
         Raises:
             StepFailed: it cannot be seen, or the node refused the create.
@@ -152,15 +159,14 @@ class Cells:
             if foreign:
                 self._not_ours(run, f"the node answered {verdict.why}")
             else:
-                note = "origin uncertain" if verdict.effect is Effect.CONFLICT else ""
-                self._done(run, note)
+                self._done(run, verdict.if_met)
             return True
         refused = verdict.effect is Effect.CONFLICT and step.action is Action.CREATE
         if reading.presence is None or refused:
             if foreign:  # the one request that reached the node was turned down: nothing of ours is there
                 self._settle_for_not_applied(run, verdict.why)
-            why = f"{verdict.why}, and it cannot be read back: {reading.why}" if reading.why else verdict.why
-            raise self._failed(run, why)
+            unseen = f"{verdict.why}, and it cannot be read back: {reading.why}"
+            raise self._failed(run, verdict.failure if refused and reading.presence else unseen)
         self._check_loss(run, reading)
         return False
 
@@ -191,15 +197,19 @@ class Cells:
             self._tell("unknown", run, "it moved after it was done")
             run.tries_left = self._policy.tries
             yield from self._write_until_met(run)
-        raise self._failed(run, f"it moved {MAX_MOVES + 1} times after it was done")
+        hint = hints.LYING_404 if run.step.after is Presence.PRESENT else ""
+        raise self._failed(run, hints.joined(f"it moved {MAX_MOVES + 1} times after it was done", hint))
 
     # Backward.
 
     def undo(self, run: StepRun) -> Task:
-        """Bring one cell back to its before-image, with patience: undone and read back, or undo-failed."""
+        """Bring one cell back to its before-image, with patience: undone and read back, or undo-failed.
+
+        There is no patience with a node that does not understand the request: it needs another `cluster.api`.
+        """
         before = run.step.before
         deadline = self._clock.now() + self._policy.reverse_timeout
-        moves, attempt, was_met, claimed = 0, 0, False, False
+        moves, attempt, misunderstood, was_met, claimed = 0, 0, 0, False, False
         while True:
             began = self._clock.now()
             reading = yield from self._reader.read(run.step.cell)
@@ -223,10 +233,11 @@ class Cells:
                     break
                 verdict = yield from self._write(run, Method.towards(before), self._policy.tries)
                 if verdict.effect is Effect.APPLIED and not claimed:
-                    attempt, claimed = 0, True
+                    attempt, misunderstood, claimed = 0, 0, True
                     continue
-                why = f"{verdict.why}, and it is still {reading.presence}" if claimed else verdict.why
-            if self._clock.now() >= deadline:
+                misunderstood = misunderstood + 1 if verdict.not_understood else 0
+                why = f"{verdict.why}, and it is still {reading.presence}" if claimed else verdict.failure
+            if misunderstood == MAX_MISUNDERSTOOD or self._clock.now() >= deadline:
                 break
             attempt += 1
             yield self._clock.now() + self._policy.pause(attempt)
@@ -239,6 +250,7 @@ class Cells:
         answer = yield self._reader.call(method, run.step.cell, tries)
         verdict = judge_write(answer, run.dialect, tried_before=run.tried)
         run.ours = run.ours or _may_be_ours(verdict)
+        run.perhaps_theirs = verdict.effect is Effect.AMBIGUOUS and verdict.first
         run.tried = run.tried or any(t.reached for t in answer.tries)
         if verdict.suspect_since is not None:
             run.suspect_since = max(verdict.suspect_since, run.suspect_since or verdict.suspect_since)
@@ -273,6 +285,14 @@ class Cells:
     def _tell(self, kind: str, run: StepRun, text: str = "") -> None:
         step = run.step
         self._reporter.emit(Event(kind, text, step, step.cell.node, step.cell.group))
+
+
+def _in_vain(verdict: Verdict, step: Step) -> str:
+    """Why a step is not met after its last try, which was read back."""
+    why = verdict.why
+    if verdict.effect in (Effect.CONFLICT, Effect.AMBIGUOUS):  # the node said that it was met
+        why += f", and it is still {step.before}"
+    return hints.joined(why, verdict.hint)
 
 
 def _may_be_ours(verdict: Verdict) -> bool:

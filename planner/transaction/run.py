@@ -38,6 +38,10 @@ class StepRun:
         tried: whether a write of ours may have reached the node.
         ours: whether a write of ours may have had, or may still have, an effect; a node that turned the only
             one down ('exists', 'missing', refused) was left as it was.
+        perhaps_theirs: whether the only write of ours was answered by a status that may be 'exists' (or
+            'missing') as well as an error after its effect. A step that is done then may be somebody else's
+            doing: an apply adopts the group. The journal need not know: only a living apply closes, and a
+            reverse goes back to the before-image either way.
         unanswered: whether a write ever went unanswered (watch list).
         tries_left: tries of the write that are still allowed going forward.
         checked_at: when the cell was last read before the write (monotonic seconds).
@@ -49,6 +53,7 @@ class StepRun:
         "dialect",
         "note",
         "ours",
+        "perhaps_theirs",
         "state",
         "step",
         "suspect_since",
@@ -64,6 +69,7 @@ class StepRun:
         self.suspect_since: float | None = None
         self.tried = False
         self.ours = False
+        self.perhaps_theirs = False
         self.unanswered = False
         self.tries_left = tries
         self.checked_at = float("-inf")

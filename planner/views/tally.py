@@ -108,7 +108,7 @@ def _remark(event: Event) -> str:
         case "unknown":
             return f"not known yet, {subject} is read back{why}"
         case "undo-failed":
-            return f"could not be reversed in time: {subject}{why}"
+            return f"could not be reversed: {subject}{why}"
         case "not-ours":
             return f"not ours, somebody else was first: {subject}{why}"
         case "warning" | "note":

@@ -21,35 +21,50 @@ class Deviation:
     Attributes:
         path: of the collection, with a slash at both ends.
         slash: whether its paths end with a slash; others are not found.
-        redirect: where a 307 leads: ``slash`` adds the missing one or drops it, ``away`` leads to `other`.
+        redirect: where one leads: ``slash`` adds the missing one or drops it, ``away`` leads to `other`.
+        moved: the status of a redirect.
         other: the base URL of another host, for ``away``.
         id_field: the name of the id.
         delete_style: where a delete names the group: ``body``, ``path`` or ``query``.
+        misplaced: the status of a delete that names it elsewhere.
+        misnamed: the status of a write whose body has no id.
         created: the status of a create.
         deleted: the status of a delete.
         exists: the status of a create of a group that exists.
         missing: the status of a delete of a group that does not.
-        header: a header without whose value nothing is answered but 400.
+        gone: the status of a read of a group that does not.
+        header: a header that every request needs.
+        unheard: the status of a request without it.
         lies: how many reads of a group that exists are answered with 404 after the first create of it
             that was asked for, and before that.
         surprise: groups that somebody else creates right before the first create of them.
         vanishing: groups that somebody else deletes right before the first delete of them.
+        stubborn: groups whose delete is refused with 403.
+        listing: the field of the answer to a GET of the collection that holds all ids; empty: the answer is
+            the list; None: there is no such answer.
     """
 
     path: str = "/v1/group/"
     slash: bool = True
     redirect: str = ""
+    moved: int = 307
     other: str = ""
     id_field: str = "groupId"
     delete_style: str = "body"
+    misplaced: int = 405
+    misnamed: int = 400
     created: int = 201
     deleted: int = 200
     exists: int = 400
     missing: int = 404
+    gone: int = 404
     header: tuple[str, str] | None = None
+    unheard: int = 400
     lies: int = 0
     surprise: frozenset[str] = frozenset()
     vanishing: frozenset[str] = frozenset()
+    stubborn: frozenset[str] = frozenset()
+    listing: str | None = None
 
 
 @dataclass(slots=True)
@@ -76,14 +91,14 @@ class State:
         with self.lock:
             d = self.deviation
             if d.header is not None and headers.get(d.header[0]) != d.header[1]:
-                return Reply(400, {"error": "who is meant?"})
+                return Reply(d.unheard, {"error": "who is meant?"})
             url = urlsplit(target)
             bare = url.path.rstrip("/")
             if d.redirect == "away":
-                return Reply(307, location=d.other + target)
+                return Reply(d.moved, location=d.other + target)
             if url.path.endswith("/") is not d.slash:
                 wanted = bare + "/" * d.slash + (f"?{url.query}" if url.query else "")
-                return Reply(307, location=wanted) if d.redirect else Reply(404)
+                return Reply(d.moved, location=wanted) if d.redirect else Reply(404)
             collection = d.path.rstrip("/")
             if bare == collection:
                 return self._collection(method, url.query, body)
@@ -92,20 +107,21 @@ class State:
             group = unquote(bare.removeprefix(f"{collection}/"))
             if method == "GET":
                 return self._get(group)
-            return self._delete(group) if method == "DELETE" and d.delete_style == "path" else Reply(405)
+            if method != "DELETE":
+                return Reply(405)
+            return self._delete(group) if d.delete_style == "path" else Reply(d.misplaced)
 
     def _collection(self, method: str, query: str, body: bytes) -> Reply:
         d = self.deviation
         if method == "POST":
             group = self._id(body)
-            return Reply(400, {"error": "bad request"}) if group is None else self._post(group)
-        if method == "DELETE" and d.delete_style == "body":
-            group = self._id(body)
-            return Reply(422) if group is None else self._delete(group)
-        if method == "DELETE" and d.delete_style == "query":
-            named = parse_qs(query).get(d.id_field)
-            return Reply(422) if named is None else self._delete(named[0])
-        return Reply(405)
+            return Reply(d.misnamed, {"error": "bad request"}) if group is None else self._post(group)
+        if method == "GET":
+            return Reply(405) if d.listing is None else self._list()
+        if d.delete_style == "path":
+            return Reply(d.misplaced)
+        named = parse_qs(query).get(d.id_field, [None])[0] if d.delete_style == "query" else self._id(body)
+        return Reply(d.misplaced) if named is None else self._delete(named)
 
     def _id(self, body: bytes) -> str | None:
         try:
@@ -117,8 +133,13 @@ class State:
     def _get(self, group: str) -> Reply:
         if group in self.groups and self.lied[group] < self.deviation.lies:
             self.lied[group] += 1
-            return Reply(404)
-        return Reply(200, {self.deviation.id_field: group}) if group in self.groups else Reply(404)
+            return Reply(self.deviation.gone)
+        there = group in self.groups
+        return Reply(200, {self.deviation.id_field: group}) if there else Reply(self.deviation.gone)
+
+    def _list(self) -> Reply:
+        ids = sorted(self.groups)
+        return Reply(200, {self.deviation.listing: ids} if self.deviation.listing else ids)
 
     def _post(self, group: str) -> Reply:
         first = ("POST", group) not in self.writes
@@ -133,6 +154,8 @@ class State:
         return Reply(self.deviation.created)
 
     def _delete(self, group: str) -> Reply:
+        if group in self.deviation.stubborn:
+            return Reply(403)
         if ("DELETE", group) not in self.writes and group in self.deviation.vanishing:
             self.groups.discard(group)
         self.writes.append(("DELETE", group))
@@ -201,6 +224,11 @@ class ForeignNode:
     def url(self) -> str:
         """The base URL."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def add(self, group: str) -> None:
+        """Let it hold one group more."""
+        with self._server.state.lock:
+            self._server.state.groups.add(group)
 
     @property
     def groups(self) -> set[str]:

@@ -266,6 +266,7 @@ def test_the_store_is_taken_away_in_the_middle(shop: Shop, cluster: SimulatedClu
         away.rename(store)
     assert ended.code == 4, ended.err
     assert "the lock is not provably held any more" in ended.err
+    assert "the store's file was deleted or replaced" in ended.err
     assert len(cluster.requests().writes) == 3
     assert cluster.groups() != before
     recovered(shop, cluster, before)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from planner.clock import SystemClock
+from planner.desired import parse
+from planner.errors import NodesUnreadable
+from planner.model import Node
+from planner.nodes import HttpNodes
 from tests.cli.conftest import Ended, Shop
 from tests.cli.foreign import Deviation, ForeignNode
 
@@ -29,24 +38,48 @@ class Case(NamedTuple):
     groups: tuple[object, ...] = WANTED
 
 
+STYLE, HEADERS = "cluster.api.delete_style", "cluster.api.headers"
+SLASH = "cluster.api.trailing_slash"
+
 CASES = {
     "path": Case(Deviation(path="/api/v2/groups/"), {"path": "/api/v2/groups"}, 3, "cluster.api.path"),
-    "trailing slash": Case(Deviation(slash=False), {"trailing_slash": False}, 3, "cluster.api."),
+    "trailing slash": Case(Deviation(slash=False), {"trailing_slash": False}, 3, SLASH),
+    "trailing slash 301": Case(
+        Deviation(slash=False, redirect="slash", moved=301), {"trailing_slash": False}, 1, f"set {SLASH}"
+    ),
     "id field": Case(Deviation(id_field="name"), {"id_field": "name"}, 1, "cluster.api.id_field"),
-    "delete in the path": Case(
-        Deviation(delete_style="path"), {"delete_style": "path"}, 3, "cluster.api.delete_style", DELETES
+    "delete in the path": Case(Deviation(delete_style="path"), {"delete_style": "path"}, 3, STYLE, DELETES),
+    "delete in the path 404": Case(
+        Deviation(delete_style="path", misplaced=404), {"delete_style": "path"}, 3, STYLE, DELETES
     ),
     "delete in the query": Case(
-        Deviation(delete_style="query"), {"delete_style": "query"}, 3, "cluster.api.delete_style", DELETES
+        Deviation(delete_style="query", misplaced=422), {"delete_style": "query"}, 3, STYLE, DELETES
+    ),
+    "delete in the query 400": Case(
+        Deviation(delete_style="query", misplaced=400), {"delete_style": "query"}, 3, STYLE, DELETES
+    ),
+    "delete in the query 501": Case(
+        Deviation(delete_style="query", misplaced=501), {"delete_style": "query"}, 3, STYLE, DELETES
     ),
     "created 200": Case(Deviation(created=200), {"created": [200]}, 3, "cluster.api.created"),
     "created 204": Case(Deviation(created=204), {"created": [201, 204]}, 3, "cluster.api.created"),
     "deleted 204": Case(Deviation(deleted=204), {"deleted": [204]}, 3, "cluster.api.deleted"),
-    "a header": Case(Deviation(header=("node", "east")), {"headers": {"Node": "east"}}, 1, "400"),
+    "gone 410": Case(Deviation(gone=410, missing=410), {"missing": [410]}, 1, "cluster.api.missing"),
+    "a header": Case(Deviation(header=("node", "east")), {"headers": {"Node": "east"}}, 1, HEADERS),
+    "a header 403": Case(Deviation(header=("X-A", "b"), unheard=403), {"headers": {"x-a": "b"}}, 1, HEADERS),
+    "a header 406": Case(
+        Deviation(header=("Accept", "a/b"), unheard=406), {"headers": {"accept": "a/b"}}, 1, HEADERS
+    ),
     "several": Case(
         Deviation(path="/g/", slash=False, id_field="id", delete_style="path", created=200, deleted=204),
         {"path": "/g", "trailing_slash": False, "id_field": "id", "delete_style": "path", "created": [200],
          "deleted": [204]},
+    ),
+    "several others": Case(
+        Deviation(id_field="ü", delete_style="query", created=204, exists=500, missing=400, gone=410,
+                  header=("node", "w")),
+        {"id_field": "ü", "delete_style": "query", "created": [204], "exists": [500], "missing": [400, 410],
+         "headers": {"node": "w"}, "confirm_absent": 3},
     ),
 }  # fmt: skip
 
@@ -57,6 +90,7 @@ NEEDS_NO_SETTING = {
     "exists 409": Deviation(exists=409, surprise=frozenset({"a"})),
     "exists 500": Deviation(exists=500, surprise=frozenset({"a"})),
     "missing 400": Deviation(missing=400, vanishing=frozenset({"old"})),
+    "a list that nobody asks for": Deviation(listing="groups"),
 }
 
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -122,7 +156,10 @@ def test_without_its_setting_nothing_is_changed_and_the_setting_is_named(tmp_pat
         assert case.says in ended.err
         assert "Traceback" not in ended.err
         assert cluster.all_hold(*HELD)
-        assert ended.code == 1 or "Reversed: every node is as it was" in ended.err
+        if ended.code == 1:
+            assert "next: correct `cluster.api` in the file, or `api` of these nodes alone" in ended.err
+        else:
+            assert "Reversed: every node is as it was" in ended.err
 
 
 @pytest.mark.parametrize("deviation", NEEDS_NO_SETTING.values(), ids=NEEDS_NO_SETTING)
@@ -140,28 +177,104 @@ def test_a_deviation_that_the_defaults_bear(tmp_path: Path, deviation: Deviation
         (Deviation(exists=500, surprise=frozenset({"a"})), {"exists": [500]}),
         (Deviation(exists=409, surprise=frozenset({"a"})), {"exists": [409]}),
         (Deviation(missing=400, vanishing=frozenset({"old"})), {"missing": [404, 400]}),
-        (Deviation(missing=410, vanishing=frozenset({"old"})), {"missing": [404, 410]}),
+        (Deviation(missing=400, vanishing=frozenset({"old"})), {"missing": [400]}),
+        (Deviation(missing=410, vanishing=frozenset({"old"})), {"missing": [410]}),
+        (Deviation(exists=422, surprise=frozenset({"a"})), {"exists": [422]}),
+        (Deviation(missing=500, vanishing=frozenset({"old"})), {"missing": [500]}),
     ],
-    ids=["exists 500", "exists 409", "missing 400", "missing 410"],
+    ids=[
+        "exists 500",
+        "exists 409",
+        "missing 404 400",
+        "missing 400",
+        "missing 410",
+        "exists 422",
+        "missing 500",
+    ],
 )
 def test_somebody_else_was_faster_on_a_node_with_other_statuses(
     tmp_path: Path, deviation: Deviation, api: Mapping[str, Any]
 ) -> None:
-    """A create that meets 'exists', a delete that meets 'missing': read back, and met."""
+    """A create that meets 'exists', a delete that meets 'missing': asked once, read back, and met."""
     with two(tmp_path, deviation, deviation) as cluster:
         cluster.file(api, *WANTED)
         ended = cluster.apply()
         assert ended.code == 0, ended.err
         assert cluster.all_hold("kept", "a", "b/c")
+        for node in cluster.nodes.values():
+            assert node.writes == {("POST", "a"): 1, ("POST", "b/c"): 1, ("DELETE", "old"): 1}
+
+        cluster.file(api)  # nothing is declared any more: what is, or may be, somebody else's stays
+        ended = cluster.apply()
+        assert ended.code == 0, ended.err
+        assert cluster.all_hold("kept", *deviation.surprise)
 
 
-def test_an_unknown_missing_status_is_a_refusal(tmp_path: Path) -> None:
-    deviation = Deviation(missing=410, vanishing=frozenset({"old"}))
+@pytest.mark.parametrize(
+    ("deviation", "key"),
+    [
+        (Deviation(missing=410, vanishing=frozenset({"old"})), "cluster.api.missing"),
+        (Deviation(exists=422, surprise=frozenset({"a"})), "cluster.api.exists"),
+    ],
+    ids=["missing", "exists"],
+)
+def test_what_says_met_by_an_unknown_status_is_a_refusal(
+    tmp_path: Path, deviation: Deviation, key: str
+) -> None:
+    """And nothing is undone that was not ours."""
     with two(tmp_path, deviation, Deviation()) as cluster:
         cluster.file({}, *WANTED)
         ended = cluster.apply()
         assert ended.code == 3
-        assert "410" in ended.err
+        assert key in ended.err
+        assert cluster.nodes["east"].groups == {*HELD, *deviation.surprise} - deviation.vanishing
+        assert cluster.nodes["west"].groups == set(HELD)
+
+
+def test_a_wrong_id_field_on_nodes_that_hold_nothing_is_named(tmp_path: Path) -> None:
+    """No read shows the field: only the create is turned down."""
+    for status in (400, 422):
+        with two(tmp_path, Deviation(id_field="name", misnamed=status), Deviation()) as cluster:
+            cluster.file({}, "a")
+            ended = cluster.apply()
+            assert ended.code == 3
+            assert f"(create a on east): {status}; if this node wants other bodies" in ended.err
+            assert "cluster.api.id_field" in ended.err
+            assert cluster.all_hold(*HELD)
+
+
+@pytest.mark.parametrize("listing", ["", "groups"])
+def test_the_list_of_all_ids_as_the_file_says(tmp_path: Path, listing: str) -> None:
+    """No command asks for it yet (`prune` is refused); the setting reaches the client all the same."""
+    path = "/api/groups"
+    with two(tmp_path, *[Deviation(path=path, slash=False, listing=listing)] * 2) as cluster:
+        api = {"list": {"path": path, "field": listing} if listing else path, "id_field": "id"}
+        cluster.file(api, "a")
+        desired = parse((tmp_path / "groups.yaml").read_text(encoding="utf-8"), origin="groups.yaml")
+        with client(*desired.nodes) as nodes:
+            assert [nodes.list_groups(node) for node in desired.nodes] == [HELD] * 2
+        east = desired.nodes[0]
+        other_field = replace(east.dialect, list_field="" if listing else "items")
+        for wrong in (other_field, replace(east.dialect, list_path="/v1/group/")):
+            node = replace(east, dialect=wrong)
+            with client(node) as nodes, pytest.raises(NodesUnreadable) as caught:
+                nodes.list_groups(node)
+            assert "set cluster.api.list" in caught.value.why
+
+
+def client(*nodes: Node) -> HttpNodes:
+    """What a run speaks to its nodes with."""
+    return HttpNodes(
+        nodes,
+        connect_timeout=2.0,
+        read_timeout=10.0,
+        retry_statuses=(),
+        backoff=0.01,
+        backoff_max=0.01,
+        parallelism=1,
+        clock=SystemClock(),
+        permit=lambda: True,
+    )
 
 
 def test_a_redirect_to_another_host_is_never_followed(tmp_path: Path) -> None:
@@ -206,9 +319,27 @@ def test_a_lie_about_a_group_that_exists_is_seen_through(tmp_path: Path) -> None
         assert cluster.all_hold(*HELD), "somebody else's group was deleted"
 
 
-@pytest.mark.parametrize("name", ["path", "delete in the query", "several"])
-def test_one_node_deviates_and_the_other_keeps_the_contract(tmp_path: Path, name: str) -> None:
-    case = CASES[name]
+@each_case
+def test_with_its_setting_a_deviation_is_reversed_in_its_own_way(tmp_path: Path, case: Case) -> None:
+    """The last delete fails on one node: what was deleted is created again, what was created is deleted."""
+    with two(tmp_path, replace(case.deviation, stubborn=frozenset({"old"})), case.deviation) as cluster:
+        cluster.file(case.api, *WANTED, {"id": "kept2", "state": "absent"})
+        for node in cluster.nodes.values():
+            node.add("kept2")
+        cluster.shop.settings["PLANNER_PARALLELISM"] = "1"
+        ended = cluster.apply()
+        assert ended.code == 3, ended.err
+        assert "(delete old on east): 403; the node does not accept these credentials." in ended.err
+        assert cluster.all_hold(*HELD, "kept2")
+        for name, node in cluster.nodes.items():
+            reversed_too = {("DELETE", "a"): 1, ("DELETE", "b/c"): 1, ("POST", "kept2"): 1}
+            old = {("DELETE", "old"): 1, ("POST", "old"): 1} if name == "west" else {}
+            once = {("POST", "a"): 1, ("POST", "b/c"): 1, ("DELETE", "kept2"): 1}
+            assert node.writes == once | reversed_too | old
+
+
+@each_case
+def test_one_node_deviates_and_the_other_keeps_the_contract(tmp_path: Path, case: Case) -> None:
     with two(tmp_path, Deviation(), case.deviation) as cluster:
         cluster.file({}, *WANTED, west=case.api)
         ended = cluster.apply()
@@ -245,15 +376,69 @@ def test_a_failure_on_one_foreign_node_reverses_the_other_in_its_own_way(tmp_pat
         }
 
 
-def test_a_wrong_delete_style_that_a_reverse_meets_is_named_with_its_cells(tmp_path: Path) -> None:
-    """What was created cannot be deleted again in the wrong way: no claim that it was."""
+def half_reversed(cluster: Two) -> str:
+    """Apply a create and a delete on a node that takes no delete in a body; the error that results."""
+    cluster.file({}, "a", "kept", GONE)
+    started = time.monotonic()
+    ended = cluster.apply()
+    assert time.monotonic() - started < 30.0, "tried until --reverse-timeout, which is five minutes"
+    assert ended.code == 4, ended.err
+    assert cluster.nodes["east"].groups == {"a", *HELD}
+    assert cluster.nodes["west"].groups == set(HELD)
+    return ended.err
+
+
+def test_a_wrong_delete_style_that_a_reverse_meets_is_mended_in_the_file(tmp_path: Path) -> None:
+    """What was created cannot be deleted again in the wrong way: it is named, and so is what helps."""
     with two(tmp_path, Deviation(delete_style="path"), Deviation()) as cluster:
-        cluster.shop.settings["PLANNER_REVERSE_TIMEOUT"] = "1ms"
-        cluster.file({}, "a", "kept", GONE)
-        ended = cluster.apply()
+        error = half_reversed(cluster)
+        assert "a on east should be absent: 405; if this node wants the id elsewhere, set " + STYLE in error
+        assert "on west should be" not in error
+        assert "planner recover --api-from-file" in error
+
+        cluster.file({}, "a", "kept", GONE, east={"delete_style": "path"})
+        for command in (["apply", "--yes"], ["recover"]):  # the journal's `api` counts, and the flag is named
+            ended = cluster.shop.run(*command)
+            assert ended.code == 4, ended.err
+            assert "planner recover --api-from-file" in ended.err
+        ended = cluster.shop.run("recover", "--api-from-file")
+        assert ended.code == 0, ended.err
+        assert "every node is as it was" in ended.out
+        assert cluster.all_hold(*HELD)
+        assert cluster.shop.run("status", "--check").code == 0
+        assert cluster.apply().code == 0
+        assert cluster.all_hold("kept", "a")
+
+
+def test_an_api_from_a_file_that_was_not_corrected_helps_nothing_and_says_so(tmp_path: Path) -> None:
+    with two(tmp_path, Deviation(delete_style="path"), Deviation()) as cluster:
+        half_reversed(cluster)
+        ended = cluster.shop.run("recover", "--api-from-file")
         assert ended.code == 4
-        assert "cluster.api.delete_style" in ended.err
-        assert "a on east should be absent" in ended.err
-        assert "on west should be" not in ended.err
+        assert "the `api` in groups.yaml is still the one that the transaction used" in ended.err
+        (tmp_path / "groups.yaml").unlink()
+        ended = cluster.shop.run("recover", "--api-from-file")
+        assert ended.code == 1
+        assert "groups.yaml cannot be read" in ended.err
+        nodes = [{"name": "east", "url": "http://127.0.0.1:9"}]
+        document = {"version": 1, "cluster": {"name": "foreign", "nodes": nodes}, "groups": []}
+        (tmp_path / "groups.yaml").write_text(json.dumps(document), encoding="utf-8")
+        ended = cluster.shop.run("recover", "--api-from-file")
+        assert ended.code == 64
+        assert cluster.nodes["east"].url in ended.err
         assert cluster.nodes["east"].groups == {"a", *HELD}
-        assert cluster.nodes["west"].groups == set(HELD)
+
+
+def test_a_node_that_has_moved_is_spoken_to_as_the_file_says_of_its_new_place(tmp_path: Path) -> None:
+    path = Deviation(delete_style="path")
+    with two(tmp_path, path, Deviation()) as cluster, ForeignNode(path, ["a", *HELD]) as moved:
+        half_reversed(cluster)
+        west = cluster.nodes["west"]
+        Two(tmp_path, {"east": moved, "west": west}).file({}, "kept", east={"delete_style": "path"})
+        with (tmp_path / "groups.yaml").open(encoding="utf-8") as file:  # which can be read only once
+            arguments = ["recover", "--api-from-file", "--node-url", f"east={moved.url}", "--file", "-"]
+            command = [sys.executable, "-m", "planner.cli", *arguments]
+            shop = cluster.shop
+            ended = subprocess.run(command, stdin=file, cwd=shop.folder, env=shop.environment, check=False)
+        assert ended.returncode == 0
+        assert moved.groups == set(HELD)

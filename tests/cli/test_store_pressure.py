@@ -278,7 +278,7 @@ def test_the_database_is_taken_away_in_the_middle(
             copy.rename(file)
         ended = shop.end(process)
     assert ended.code == 4, ended.err
-    assert "lock" in ended.err
+    assert "the store's file was deleted or replaced" in ended.err
     assert "Traceback" not in ended.err
     cluster.release()
     assert writes(cluster) == 2

@@ -148,8 +148,11 @@ def test_a_list(start: Start, name: str) -> None:
 @pytest.mark.parametrize(
     ("action", "why"),
     [
-        (answer(404), "404"),
-        (answer(200, {"groups": []}), "the answer is not a list: {'groups': []}; see cluster.api.list"),
+        (answer(404), "404; if the ids are elsewhere, set cluster.api.list"),
+        (
+            answer(200, {"groups": []}),
+            "the answer is not a list: {'groups': []}; if the ids are elsewhere, set cluster.api.list",
+        ),
         (answer(200, ["a", 5]), "the list has an entry without an id: 5"),
         (answer(200, ["a", {"id": "b"}]), "the list has an entry without an id: {'id': 'b'}"),
         (answer(302, b"", "Location: /login"), "a redirect (302) to '/login'"),

@@ -150,6 +150,35 @@ def test_statuses_that_are_not_configured_are_final(start: Start) -> None:
     assert ends(run.create()) == [503]
 
 
+@pytest.mark.parametrize(
+    ("method", "dialect", "status"),
+    [
+        (Method.CREATE, Dialect(exists=(400, 500)), 500),
+        (Method.CREATE, Dialect(), 409),
+        (Method.DELETE, Dialect(missing=(404, 503)), 503),
+        (Method.DELETE, Dialect(), 404),
+        (Method.DELETE, Dialect(), 400),
+    ],
+)
+def test_what_says_that_a_write_is_met_already_comes_back_at_once(
+    start: Start, method: Method, dialect: Dialect, status: int
+) -> None:
+    """Also where it is among the statuses that are tried again: the engine reads the cell back first."""
+    statuses = (400, 404, 409, 500, 502, 503)
+    run = start(answer(502), answer(status), answer(201), dialect=dialect, retry_statuses=statuses)
+    assert ends(run.call(method)) == [502, status]
+    assert len(run.server.received) == 2
+
+
+def test_what_says_that_a_write_is_met_already_is_tried_again_for_other_requests(start: Start) -> None:
+    dialect = Dialect(exists=(500,), missing=(404, 503))
+    script = [answer(500), group("foo"), answer(500), answer(200), answer(503), answer(201)]
+    run = start(*script, dialect=dialect)
+    assert ends(run.read()) == [500, 200]
+    assert ends(run.delete()) == [500, 200]
+    assert ends(run.create()) == [503, 201]
+
+
 def test_tries_are_in_order_and_in_time(start: Start) -> None:
     run = start(answer(500), reset, answer(500), group("foo"))
     before = run.clock.now()

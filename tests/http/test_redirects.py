@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.model import Presence
+from planner.model import Dialect, Presence
 from planner.nodes.wire import follow
 from planner.verdict import Effect, Method, TryEnd, judge_read, judge_write
 from tests.http.conftest import Start, ends
@@ -121,6 +121,38 @@ def test_404_behind_a_redirect_to_something_else_is_not_absent(start: Start) -> 
 def test_404_behind_a_missing_slash_is_absent(start: Start) -> None:
     run = start(answer(307, b"", "Location: /v1/group/foo"), answer(404))
     assert judge_read(run.read(), run.dialect).presence is Presence.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("slash", "location", "hint"),
+    [
+        (True, "/v1/group/foo", "if the paths end without a slash here, set cluster.api.trailing_slash"),
+        (True, "{url}/v1/group/foo", "if the paths end without a slash here, set cluster.api.trailing_slash"),
+        (False, "/v1/group/foo/", "if the paths end with a slash here, set cluster.api.trailing_slash"),
+        (False, "/v1/group/foo", ""),
+        (True, "/v1/group/", ""),
+        (True, "/v1/group/foo?x=1", ""),
+        (True, "http://other.test/v1/group/foo", ""),
+        (True, "http://[", ""),
+        (True, "", ""),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_redirect_that_only_changes_the_slash_names_the_setting(
+    start: Start, status: int, slash: bool, location: str, hint: str
+) -> None:
+    run = start(dialect=Dialect(trailing_slash=slash, delete_style="path"))
+    there = location.format(url=run.server.url)
+    run.server.add(*[answer(status, b"", f"Location: {there}")] * 2)
+    words = f"a redirect ({status}) to {there!r}" + (f"; {hint}" if hint else "")
+    assert judge_read(run.read(), run.dialect).why == words
+    assert judge_write(run.delete(), run.dialect).failure == words
+
+
+def test_redirects_to_and_fro_name_no_setting(start: Start) -> None:
+    script = [answer(307, b"", f"Location: /v1/group/foo{slash}") for slash in ("", "/") * 2]
+    run = start(*script)
+    assert judge_read(run.read(), run.dialect).why == "a redirect (307) to '/v1/group/foo/'"
 
 
 HERE = "http://node.test/pre/v1/group/"

@@ -54,6 +54,13 @@ def test_an_id_to_delete_reaches_its_resource(start: Start, style: str, id: str)
     assert request.body == b""
 
 
+def test_a_header_of_the_dialect_may_change_the_type_of_a_body(start: Start) -> None:
+    dialect = Dialect(headers=(("content-type", "application/vnd.group+json"),))
+    run = start(answer(201), dialect=dialect)
+    run.create()
+    assert run.server.received[0].headers["content-type"] == "application/vnd.group+json"
+
+
 @pytest.mark.parametrize("id", [".", "..", ""])
 def test_an_id_that_would_be_resolved_away_is_never_sent(start: Start, id: str) -> None:
     run = start(answer(404))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from planner.clock import SystemClock
 from planner.errors import Incomplete, PlannerError, Reversed
 from planner.model import Action, Cell, Node, Policy, Step, StepState, TransactionState
 from planner.nodes.client import HttpNodes
-from planner.ports import CellMark, Intent, Wave
+from planner.ports import CellMark, Intent, Record, Wave
 from planner.simulator import SimulatedCluster
 from planner.store import open_store, writing
 from planner.transaction import machine
@@ -244,8 +245,9 @@ def _finish(bench: Bench) -> None:
     assert bench.store.knowledge(CLUSTER).unfinished is None
 
 
-def _nodes_of_the_file(_nodes: object, _moves: object) -> tuple[Node, ...]:
-    return (Node("node01", "http://127.0.0.1:9"), Node("node02", "http://127.0.0.1:9"))
+def _nodes_of_the_file(record: Record, _moves: object) -> Record:
+    nodes = tuple(replace(node, url="http://127.0.0.1:9") for node in record.intent.nodes)
+    return replace(record, intent=replace(record.intent, nodes=nodes))
 
 
 @law("6.2", replaced(recover_command, "_moved", _nodes_of_the_file))

@@ -300,11 +300,20 @@ class TestLock:
             with pytest.raises(LockLost):
                 lease.commit(number, Wave((), message="x"))
 
-    def test_a_deleted_database(self, path: Path, url: str) -> None:
+    @pytest.mark.parametrize("how", ["the file is deleted", "its directory is moved away"])
+    def test_a_database_that_is_gone(self, path: Path, url: str, how: str) -> None:
         with open_store(url) as store, store.lock("c", "apply", NOW) as lease:
-            path.unlink()
-            with pytest.raises(LockLost):
+            number = lease.begin(intent())
+            if how == "the file is deleted":
+                path.unlink()
+            else:
+                path.parent.rename(path.parent.with_name("away"))
+            with pytest.raises(LockLost) as proving:
                 lease.prove()
+            with pytest.raises(LockLost) as writing:
+                lease.commit(number, Wave((), message="x"))
+            for caught in (proving, writing):
+                assert caught.value.why == "the store's file was deleted or replaced"
 
     def test_no_proof_is_no_lock(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         with open_store(url) as store, store.lock("c", "apply", NOW) as lease:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.model import Dialect, Presence
-from planner.verdict import Answer, Body, Call, Effect, Method, judge_read, judge_write, writes
+from planner.verdict import (
+    Answer,
+    Body,
+    Call,
+    Effect,
+    Method,
+    Try,
+    TryEnd,
+    judge_read,
+    judge_write,
+    met_already,
+    writes,
+)
 from tests.builders import CREATE, DELETE, READ, answer, tries
 
 CONTRACT = Dialect()
 APPLIED, NOT_APPLIED, UNKNOWN = Effect.APPLIED, Effect.NOT_APPLIED, Effect.UNKNOWN
-CONFLICT, REFUSED = Effect.CONFLICT, Effect.REFUSED
+CONFLICT, AMBIGUOUS, REFUSED = Effect.CONFLICT, Effect.AMBIGUOUS, Effect.REFUSED
 POST, DEL = Method.CREATE, Method.DELETE
 Ledger = list[int | str]
 
@@ -100,7 +114,6 @@ def test_tries_that_were_never_begun_are_not_counted() -> None:
     [
         ([500, 500, 500, 500, 500], "500 after 5 tries"),
         ([422], "422"),
-        ([403], "403; the node does not accept these credentials"),
         (["refused", "refused"], "refused after 2 tries"),
         ([500, "stopped"], "500"),
         (["stopped"], "stopped before it was sent"),
@@ -155,7 +168,14 @@ def test_what_a_gateway_says_in_a_nodes_place_is_no_answer_of_the_node(end: int 
         (Dialect(deleted=(204,)), DEL, [204], APPLIED),
         (Dialect(exists=(422,)), POST, [422], CONFLICT),
         (Dialect(exists=(422,)), POST, [400], REFUSED),
-        (Dialect(exists=(400, 500)), POST, [500], UNKNOWN),  # it cannot be told from an error: read back
+        (Dialect(exists=(400, 500)), POST, [500], AMBIGUOUS),
+        (Dialect(exists=(400, 500)), POST, [502, 500], AMBIGUOUS),
+        (Dialect(exists=(400, 500)), POST, [500, 502], UNKNOWN),
+        (Dialect(exists=(400, 500)), POST, [500, 400], CONFLICT),
+        (Dialect(exists=(429,)), POST, [429], AMBIGUOUS),
+        (Dialect(exists=(500,)), DEL, [500], UNKNOWN),
+        (Dialect(missing=(404, 500)), DEL, [500], AMBIGUOUS),
+        (Dialect(missing=(404, 500)), POST, [500], UNKNOWN),
         (Dialect(missing=(404, 410)), DEL, [410], CONFLICT),
         (Dialect(missing=(404, 410)), POST, [410], REFUSED),
     ],
@@ -164,20 +184,97 @@ def test_a_dialect_moves_the_statuses(dialect: Dialect, method: Method, ends: Le
     assert judge_write(answer(method, *ends), dialect).effect is effect
 
 
+def test_a_status_that_says_exists_and_may_be_an_error_stays_suspect() -> None:
+    verdict = judge_write(answer(POST, "refused", 500), Dialect(exists=(500,)))
+    assert (verdict.suspect_since, verdict.first) == (1, True)
+    assert not judge_write(answer(POST, 502, 500), Dialect(exists=(500,))).first
+
+
+def test_what_says_that_a_request_is_met_depends_on_the_request() -> None:
+    dialect = Dialect(exists=(409, 500), missing=(404, 410))
+    assert met_already(POST, dialect) == {409, 500}
+    assert met_already(DEL, dialect) == {400, 404, 410}
+    assert met_already(READ, dialect) == set()
+
+
 @pytest.mark.parametrize(
-    ("method", "status", "key"),
+    ("method", "status", "keys"),
     [
-        (POST, 200, "cluster.api.created"),
-        (POST, 204, "cluster.api.created"),
-        (DEL, 202, "cluster.api.deleted"),
-        (POST, 404, "cluster.api.path"),
-        (POST, 405, "cluster.api.path"),
-        (DEL, 405, "cluster.api.delete_style"),
-        (DEL, 415, "cluster.api.delete_style"),
+        (POST, 200, "created"),
+        (POST, 204, "created"),
+        (POST, 400, "id_field headers"),
+        (POST, 404, "path trailing_slash"),
+        (POST, 405, "path trailing_slash"),
+        (POST, 409, "confirm_absent"),  # it exists, and every read says that it does not
+        (POST, 415, "headers"),
+        (POST, 422, "id_field exists"),
+        (POST, 501, "path trailing_slash"),
+        (DEL, 202, "deleted"),
+        (DEL, 204, "deleted"),
+        (DEL, 400, "delete_style headers"),
+        (DEL, 404, "delete_style"),
+        (DEL, 405, "delete_style"),
+        (DEL, 410, "missing"),
+        (DEL, 411, "delete_style"),
+        (DEL, 415, "delete_style headers"),
+        (DEL, 422, "delete_style"),
+        (DEL, 501, "delete_style"),
+        (POST, 302, ""),
+        (POST, 500, ""),
+        (DEL, 503, ""),
     ],
 )
-def test_a_refusal_that_looks_like_a_deviation_names_the_key(method: Method, status: int, key: str) -> None:
-    assert key in judge_write(answer(method, status), CONTRACT).why
+def test_a_failure_that_looks_like_a_deviation_names_the_keys(method: Method, status: int, keys: str) -> None:
+    verdict = judge_write(answer(method, status), CONTRACT)
+    assert keys_in(verdict.failure) == keys.split()
+    assert keys_in(verdict.why) == []  # what a met step is said to be has no hint
+
+
+@pytest.mark.parametrize(
+    ("method", "ends", "dialect", "key"),
+    [
+        (POST, ["timeout", 422], CONTRACT, "exists"),  # the first try may have created it
+        (POST, [409], Dialect(exists=(500,)), "exists"),
+        (POST, [500], Dialect(exists=(500,)), ""),
+        (DEL, [410], Dialect(missing=(410,)), "delete_style"),
+    ],
+)
+def test_the_key_depends_on_what_was_tried_and_set(
+    method: Method, ends: Ledger, dialect: Dialect, key: str
+) -> None:
+    assert keys_in(judge_write(answer(method, *ends), dialect).failure) == ([key] if key else [])
+
+
+def test_a_hint_of_the_client_goes_before_those_of_the_statuses() -> None:
+    told = Answer(
+        Call(1, POST, "g", "node01", 5), (Try(TryEnd.ANSWERED, 0.0, 301, "a redirect", "try this"),)
+    )
+    assert judge_write(told, CONTRACT).failure == "a redirect; try this"
+    assert judge_read(told, CONTRACT).why == "a redirect; try this"
+
+
+@pytest.mark.parametrize(
+    ("ends", "keys"),
+    [
+        ([500, 500, 500], "exists"),
+        ([500], ""),
+        ([500, 503], ""),
+        (["timeout", 500], ""),
+        (["refused", 500], ""),
+    ],
+)
+def test_a_create_that_is_met_although_every_try_was_answered_alike_names_exists(
+    ends: Ledger, keys: str
+) -> None:
+    verdict = judge_write(answer(POST, *ends), CONTRACT)
+    assert keys_in(verdict.if_met) == keys.split()
+    assert keys_in(verdict.failure) == []
+    assert judge_write(answer(DEL, *ends), CONTRACT).if_met == ""
+
+
+def keys_in(text: str) -> list[str]:
+    """The keys of `cluster.api` that a sentence names."""
+    return re.findall(r"cluster\.api\.(\w+)", text)
 
 
 # Reads.
@@ -224,11 +321,36 @@ def test_a_read_says_whether_there_is_more_than_the_id() -> None:
     assert not judge_read(answer(READ, 200, body=Body("g")), CONTRACT).extra
 
 
-def test_a_read_is_absent_by_404_and_410_only_and_only_where_the_dialect_says_so() -> None:
+@pytest.mark.parametrize(
+    ("missing", "absent"),
+    [((404,), {404}), ((400,), {404}), ((404, 410, 400), {404, 410}), ((410, 500), {404, 410}), ((), {404})],
+)
+def test_a_read_is_absent_by_404_always_and_by_410_where_it_is_set(
+    missing: tuple[int, ...], absent: set[int]
+) -> None:
     """A 400 among `missing` is about deletes: to a GET it is a broken request, and no absence."""
-    wide = Dialect(missing=(404, 410, 400))
-    found = {status: judge_read(answer(READ, status), wide).presence for status in (404, 410, 400)}
-    assert found == {404: Presence.ABSENT, 410: Presence.ABSENT, 400: None}
+    dialect = Dialect(missing=missing)
+    found = {status: judge_read(answer(READ, status), dialect).presence for status in (400, 404, 410, 500)}
+    assert {status for status, presence in found.items() if presence is Presence.ABSENT} == absent
+    assert all(found[status] is None for status in found.keys() - absent)
+    assert judge_write(answer(DEL, 404), dialect).effect is CONFLICT
+
+
+@pytest.mark.parametrize(
+    ("status", "keys"),
+    [
+        (400, "headers"),
+        (403, "headers"),
+        (406, "headers"),
+        (405, "path trailing_slash"),
+        (501, "path trailing_slash"),
+        (410, "missing"),
+        (401, ""),
+        (500, ""),
+    ],
+)
+def test_a_read_that_looks_like_a_deviation_names_the_keys(status: int, keys: str) -> None:
+    assert keys_in(judge_read(answer(READ, status), CONTRACT).why) == keys.split()
 
 
 # Words.

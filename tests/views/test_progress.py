@@ -111,7 +111,7 @@ def test_quiet_progress_says_only_what_is_wrong() -> None:
         screen.clock.seconds += 60
         reporter.emit(Event("undo-failed", "500", STEP))
     assert screen.stderr == (
-        "Warning: mind this.\n  could not be reversed in time: step 1 (create foo.bar on node01): 500\n"
+        "Warning: mind this.\n  could not be reversed: step 1 (create foo.bar on node01): 500\n"
     )
 
 

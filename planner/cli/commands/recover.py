@@ -14,7 +14,8 @@ from planner.model import Cell
 from planner.results import Recovered
 
 if TYPE_CHECKING:
-    from planner.model import Node
+    from planner.model import Desired
+    from planner.ports import Record
 
 
 @click.command(cls=Command)
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     metavar="NAME=URL",
     help="Where a node is now, when it has moved. Repeatable.",
 )
+@click.option(
+    "--api-from-file",
+    is_flag=True,
+    help="Speak to the nodes as `cluster.api` in the file says now, not as the journal does.",
+)
 @cluster_option
 @format_option
 @quiet_option
@@ -41,6 +47,7 @@ def command(
     skip: tuple[str, ...],
     accept: tuple[str, ...],
     node_url: tuple[str, ...],
+    api_from_file: bool,
     cluster: str | None,
     output: str,
     quiet: bool,
@@ -51,6 +58,9 @@ def command(
     It uses the nodes of the journal, never those of the file. After a run that died it first waits one settle
     time, since that run's last requests may still take effect.
 
+    Where an undo was turned down because `cluster.api` is wrong, correct the file and pass --api-from-file: a
+    node that has the same URL in the file is then spoken to as the file says.
+
     A cell that cannot be brought back may be set aside by hand (--skip, --accept). That closes the
     transaction, and leaves the cell marked: `planner status` names it until a later apply has verified it.
 
@@ -59,11 +69,13 @@ def command(
       planner recover
       planner recover --dry-run
       planner recover --skip node03
+      planner recover --api-from-file
     """
     from planner.app import recover, steps_to_set_aside, what_to_recover
 
     with Session(flags, output, quiet=quiet) as session:
-        name = session.cluster(cluster)
+        desired = session.desired() if api_from_file else None  # once: it may be standard input
+        name = desired.cluster if desired is not None and cluster is None else session.cluster(cluster)
         store = session.store()
         if dry_run:
             record = what_to_recover(store, name)
@@ -78,9 +90,11 @@ def command(
                 session.view.recovered(Recovered())
                 return
             aside = steps_to_set_aside(record, skip, [_cell(text) for text in accept])
-            nodes = _moved(record.intent.nodes, node_url)
+            record = _moved(record, node_url)
+            if desired is not None:
+                record = _spoken_to(record, desired, session)
             session.view.recovering(record, dry_run=False)
-            with session.world(nodes) as world:
+            with session.world(record.intent.nodes) as world:
                 session.control.attach(lease)
                 result = recover(record, lease, session.settings.policy(), world, aside)
         session.view.recovered(result)
@@ -94,10 +108,21 @@ def _cell(text: str) -> Cell:
     return Cell(group, node)
 
 
-def _moved(nodes: tuple[Node, ...], moves: tuple[str, ...]) -> tuple[Node, ...]:
-    """The journal's nodes, some of them under a new URL."""
+def _spoken_to(record: Record, desired: Desired, session: Session) -> Record:
+    """The transaction, its nodes spoken to as the file says."""
+    from planner.app import with_api_of
+
+    record, remarks = with_api_of(desired, record)
+    for remark in remarks:
+        session.view.warning(remark)
+    return record
+
+
+def _moved(record: Record, moves: tuple[str, ...]) -> Record:
+    """The transaction, some of its nodes under a new URL."""
     from planner.desired import canonical_url
 
+    nodes = record.intent.nodes
     urls = {}
     for text in moves:
         name, _, url = text.partition("=")
@@ -111,4 +136,5 @@ def _moved(nodes: tuple[Node, ...], moves: tuple[str, ...]) -> tuple[Node, ...]:
             f"--node-url names no node of the transaction: {', '.join(unknown)}",
             next=f"its nodes are {', '.join(node.name for node in nodes)}",
         )
-    return tuple(replace(node, url=urls.get(node.name, node.url)) for node in nodes)
+    nodes = tuple(replace(node, url=urls.get(node.name, node.url)) for node in nodes)
+    return replace(record, intent=replace(record.intent, nodes=nodes))
