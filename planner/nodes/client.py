@@ -174,8 +174,10 @@ class HttpNodes:
             faults.append(words(error))
         if groups is not None:
             return groups
-        last = ledger.tries[-1]
-        why = faults[-1] if faults else hints.joined(str(last), hints.after_list(last.status))
+        if not faults:
+            last = ledger.tries[-1]
+            faults.append(hints.joined(str(last), hints.after_list(last.status)))
+        why = faults[-1]
         raise NodesUnreadable(
             f"the groups of {node.name} could not be listed",
             where=node.name,

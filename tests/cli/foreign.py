@@ -1,17 +1,26 @@
-"""Little real HTTP servers of the node API, each of which deviates from its contract in one way."""
+"""Little real HTTP servers that deviate from the contract of the node API, and a cluster of two of them."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections import Counter
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.cli.conftest import Ended, Shop
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+HELD = ("kept", "old")
+"""The groups of every node at the beginning."""
+
+GONE = {"id": "old", "state": "absent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +250,37 @@ class ForeignNode:
         """How often each write was understood, by method and group."""
         with self._server.state.lock:
             return Counter(self._server.state.writes)
+
+
+class Two:
+    """A folder, and two nodes that are named in its groups.yaml."""
+
+    def __init__(self, folder: Path, nodes: Mapping[str, ForeignNode]) -> None:
+        self.shop = Shop(folder, {})
+        self.nodes = nodes
+
+    def file(self, api: Mapping[str, Any], *groups: object, **own: Mapping[str, Any]) -> None:
+        """Write groups.yaml (JSON is YAML); `own` is a node's own api."""
+        nodes = [
+            {"name": name, "url": node.url, "api": own.get(name, {})} for name, node in self.nodes.items()
+        ]
+        cluster = {"name": "foreign", "nodes": nodes, "api": api}
+        limits = {"max_delete_percent": 100}
+        document = {"version": 1, "cluster": cluster, "limits": limits, "groups": groups}
+        (self.shop.folder / "groups.yaml").write_text(json.dumps(document), encoding="utf-8")
+
+    def all_hold(self, *groups: str) -> bool:
+        """Whether every node holds just these."""
+        return all(node.groups == set(groups) for node in self.nodes.values())
+
+    def apply(self) -> Ended:
+        """Plan, show and apply."""
+        return self.shop.run("apply", "--yes")
+
+
+@contextmanager
+def two(folder: Path, *deviations: Deviation) -> Iterator[Two]:
+    """Run two nodes."""
+    with ExitStack() as stack:
+        nodes = [stack.enter_context(ForeignNode(each, HELD)) for each in deviations]
+        yield Two(folder, {"east": nodes[0], "west": nodes[1]})

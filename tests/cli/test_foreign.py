@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +14,8 @@ from planner.desired import parse
 from planner.errors import NodesUnreadable
 from planner.model import Node
 from planner.nodes import HttpNodes
-from tests.cli.conftest import Ended, Shop
-from tests.cli.foreign import Deviation, ForeignNode
+from tests.cli.foreign import GONE, HELD, Deviation, ForeignNode, two
 
-HELD = ("kept", "old")
-GONE = {"id": "old", "state": "absent"}
 WANTED = ("kept", "a", "b/c", GONE)
 DELETES = ("kept", GONE)
 
@@ -94,40 +86,6 @@ NEEDS_NO_SETTING = {
 }
 
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-
-
-class Two:
-    """A folder, and two nodes that are named in its groups.yaml."""
-
-    def __init__(self, folder: Path, nodes: Mapping[str, ForeignNode]) -> None:
-        self.shop = Shop(folder, {})
-        self.nodes = nodes
-
-    def file(self, api: Mapping[str, Any], *groups: object, **own: Mapping[str, Any]) -> None:
-        """Write groups.yaml (JSON is YAML); `own` is a node's own api."""
-        nodes = [
-            {"name": name, "url": node.url, "api": own.get(name, {})} for name, node in self.nodes.items()
-        ]
-        cluster = {"name": "foreign", "nodes": nodes, "api": api}
-        limits = {"max_delete_percent": 100}
-        document = {"version": 1, "cluster": cluster, "limits": limits, "groups": groups}
-        (self.shop.folder / "groups.yaml").write_text(json.dumps(document), encoding="utf-8")
-
-    def all_hold(self, *groups: str) -> bool:
-        """Whether every node holds just these."""
-        return all(node.groups == set(groups) for node in self.nodes.values())
-
-    def apply(self) -> Ended:
-        """Plan, show and apply."""
-        return self.shop.run("apply", "--yes")
-
-
-@contextmanager
-def two(folder: Path, *deviations: Deviation) -> Iterator[Two]:
-    """Run two nodes."""
-    with ExitStack() as stack:
-        nodes = [stack.enter_context(ForeignNode(each, HELD)) for each in deviations]
-        yield Two(folder, {"east": nodes[0], "west": nodes[1]})
 
 
 @each_case
@@ -374,71 +332,3 @@ def test_a_failure_on_one_foreign_node_reverses_the_other_in_its_own_way(tmp_pat
         assert cluster.nodes["east"].writes == {
             (method, group): 1 for method in ("POST", "DELETE") for group in ("a", "b/c")
         }
-
-
-def half_reversed(cluster: Two) -> str:
-    """Apply a create and a delete on a node that takes no delete in a body; the error that results."""
-    cluster.file({}, "a", "kept", GONE)
-    started = time.monotonic()
-    ended = cluster.apply()
-    assert time.monotonic() - started < 30.0, "tried until --reverse-timeout, which is five minutes"
-    assert ended.code == 4, ended.err
-    assert cluster.nodes["east"].groups == {"a", *HELD}
-    assert cluster.nodes["west"].groups == set(HELD)
-    return ended.err
-
-
-def test_a_wrong_delete_style_that_a_reverse_meets_is_mended_in_the_file(tmp_path: Path) -> None:
-    """What was created cannot be deleted again in the wrong way: it is named, and so is what helps."""
-    with two(tmp_path, Deviation(delete_style="path"), Deviation()) as cluster:
-        error = half_reversed(cluster)
-        assert "a on east should be absent: 405; if this node wants the id elsewhere, set " + STYLE in error
-        assert "on west should be" not in error
-        assert "planner recover --api-from-file" in error
-
-        cluster.file({}, "a", "kept", GONE, east={"delete_style": "path"})
-        for command in (["apply", "--yes"], ["recover"]):  # the journal's `api` counts, and the flag is named
-            ended = cluster.shop.run(*command)
-            assert ended.code == 4, ended.err
-            assert "planner recover --api-from-file" in ended.err
-        ended = cluster.shop.run("recover", "--api-from-file")
-        assert ended.code == 0, ended.err
-        assert "every node is as it was" in ended.out
-        assert cluster.all_hold(*HELD)
-        assert cluster.shop.run("status", "--check").code == 0
-        assert cluster.apply().code == 0
-        assert cluster.all_hold("kept", "a")
-
-
-def test_an_api_from_a_file_that_was_not_corrected_helps_nothing_and_says_so(tmp_path: Path) -> None:
-    with two(tmp_path, Deviation(delete_style="path"), Deviation()) as cluster:
-        half_reversed(cluster)
-        ended = cluster.shop.run("recover", "--api-from-file")
-        assert ended.code == 4
-        assert "the `api` in groups.yaml is still the one that the transaction used" in ended.err
-        (tmp_path / "groups.yaml").unlink()
-        ended = cluster.shop.run("recover", "--api-from-file")
-        assert ended.code == 1
-        assert "groups.yaml cannot be read" in ended.err
-        nodes = [{"name": "east", "url": "http://127.0.0.1:9"}]
-        document = {"version": 1, "cluster": {"name": "foreign", "nodes": nodes}, "groups": []}
-        (tmp_path / "groups.yaml").write_text(json.dumps(document), encoding="utf-8")
-        ended = cluster.shop.run("recover", "--api-from-file")
-        assert ended.code == 64
-        assert cluster.nodes["east"].url in ended.err
-        assert cluster.nodes["east"].groups == {"a", *HELD}
-
-
-def test_a_node_that_has_moved_is_spoken_to_as_the_file_says_of_its_new_place(tmp_path: Path) -> None:
-    path = Deviation(delete_style="path")
-    with two(tmp_path, path, Deviation()) as cluster, ForeignNode(path, ["a", *HELD]) as moved:
-        half_reversed(cluster)
-        west = cluster.nodes["west"]
-        Two(tmp_path, {"east": moved, "west": west}).file({}, "kept", east={"delete_style": "path"})
-        with (tmp_path / "groups.yaml").open(encoding="utf-8") as file:  # which can be read only once
-            arguments = ["recover", "--api-from-file", "--node-url", f"east={moved.url}", "--file", "-"]
-            command = [sys.executable, "-m", "planner.cli", *arguments]
-            shop = cluster.shop
-            ended = subprocess.run(command, stdin=file, cwd=shop.folder, env=shop.environment, check=False)
-        assert ended.returncode == 0
-        assert moved.groups == set(HELD)

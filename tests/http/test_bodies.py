@@ -169,3 +169,15 @@ def test_a_list_that_could_not_be_had_is_no_empty_list(start: Start, action: Act
         run.nodes.list_groups(Node("node01", run.server.url, dialect=dialect), tries=1)
     assert caught.value.why == why
     assert run.server.targets() == ["GET /v1/group/?all=1"]
+
+
+def test_a_list_that_could_not_even_be_asked_for(start: Start) -> None:
+    def unresolved(_: Node) -> str:
+        raise ValueError("no such variable")
+
+    dialect = Dialect(list_path="/v1/group/")
+    run = start(dialect=dialect, authorization=unresolved)
+    with pytest.raises(NodesUnreadable) as caught:
+        run.nodes.list_groups(Node("node01", run.server.url, dialect=dialect))
+    assert "no such variable" in caught.value.why
+    assert run.server.received == []

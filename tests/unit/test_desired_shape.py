@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from planner.desired import schema_text
+from planner.desired import parse, schema_text
 from planner.desired.shape import _validator, accepts, compile_shape, name_problem
 from planner.desired.tree import Odd
+from planner.model import Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads(schema_text())
 GOOD: dict[str, Any] = {
     "version": 1,
@@ -179,3 +182,13 @@ def test_names() -> None:
     assert name_problem("node01.a-b_c") == ""
     assert name_problem("-a").startswith("the name `-a` may hold")
     assert name_problem("x" * 254)
+
+
+def test_the_documentation_names_every_key_with_its_default() -> None:
+    text = (ROOT / "README.md").read_text("utf-8").split("### Servers that differ", 1)[1]
+    block = text.split("```yaml\n", 1)[1].split("```", 1)[0]
+    head = "version: 1\ngroups: []\ncluster:\n  name: c\n  nodes: [{name: n, url: 'http://n'}]\n"
+    (node,) = parse(head + block, origin="README.md").nodes
+    assert node.dialect == Dialect()
+    keys = SCHEMA["$defs"]["api"]["properties"].keys()
+    assert [line.split(":")[0].strip() for line in block.splitlines()[1:]] == list(keys)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from planner.app import recover, what_to_recover, with_api_of
-from planner.desired import parse, schema_text
 from planner.errors import Incomplete, NodesUnreadable, Reversed, WrongUsage
 from planner.model import Dialect, Node, Policy, StepState
 from planner.verdict import Method
@@ -22,7 +19,6 @@ from tests.simulation import world
 if TYPE_CHECKING:
     from planner.results import Recovered
 
-ROOT = Path(__file__).parents[2]
 POST, DEL = Method.CREATE, Method.DELETE
 SETTLE = Policy().settle
 
@@ -32,16 +28,6 @@ def foreign(*groups: Any, dialect: Dialect, **more: Any) -> Bench:
     bench = Bench(*groups, **more)
     bench.file = replace(bench.file, nodes=tuple(replace(node, dialect=dialect) for node in NODES))
     return bench
-
-
-def test_the_documentation_names_every_key_with_its_default() -> None:
-    text = (ROOT / "README.md").read_text("utf-8").split("### Servers that differ", 1)[1]
-    block = text.split("```yaml\n", 1)[1].split("```", 1)[0]
-    head = "version: 1\ngroups: []\ncluster:\n  name: c\n  nodes: [{name: n, url: 'http://n'}]\n"
-    (node,) = parse(head + block, origin="README.md").nodes
-    assert node.dialect == Dialect()
-    keys = json.loads(schema_text())["$defs"]["api"]["properties"].keys()
-    assert [line.split(":")[0].strip() for line in block.splitlines()[1:]] == list(keys)
 
 
 # A status that says 'exists', and may be an error after its effect as well.
