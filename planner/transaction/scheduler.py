@@ -99,11 +99,12 @@ class Scheduler:
         source = iter(tasks)
         while True:
             self._look_at_control(interruptible)
-            self._wake()
+            now = self._clock.now()
+            self._wake(now)
             self._fill(source)
             if not self._flying and not self._sleeping:
                 break
-            answer = self._nodes.wait(self._next_look())
+            answer = self._nodes.wait(self._next_look(now))
             if answer is not None:
                 self._resume(self._flying.pop(answer.call.id), answer)
         if self._failure is not None:
@@ -111,22 +112,23 @@ class Scheduler:
 
     def _look_at_control(self, interruptible: bool) -> None:
         stop = self._control.check()
+        if stop is None:
+            return
         if stop in (Stop.ABANDON, Stop.EXPIRE):
             raise Abandoned(stop)
-        if stop is not Stop.INTERRUPT:
-            return
         if interruptible and self._failure is None:
             self._fail(RunInterrupted())
         elif not interruptible and not self._ignored:
             self._ignored = True
             self._on_ignored_interrupt()
 
-    def _next_look(self) -> float:
-        soon = self._clock.now() + HEARTBEAT
-        return min(soon, self._sleeping[0][0]) if self._sleeping else soon
+    def _next_look(self, now: float) -> float:
+        soon = now + HEARTBEAT
+        if self._sleeping and self._sleeping[0][0] < soon:
+            return self._sleeping[0][0]
+        return soon
 
-    def _wake(self) -> None:
-        now = self._clock.now()
+    def _wake(self, now: float) -> None:
         while self._sleeping and self._sleeping[0][0] <= now:
             self._resume(heapq.heappop(self._sleeping)[2], None)
 
