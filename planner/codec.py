@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from planner.errors import StalePlan
@@ -49,16 +49,33 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A plan as plain JSON data, with its digest: what is written, be it as a file or into the journal."""
+
+    body: dict[str, Any]
+    digest: str
+
+    def text(self, indent: int | None = None) -> str:
+        """The text that `load_plan` reads; in one line, unless it is indented for people."""
+        document = {"format": FORMAT, "version": VERSION, "digest": self.digest, "plan": self.body}
+        return json.dumps(document, ensure_ascii=False, indent=indent) + "\n"
+
+
+def seal(plan: Plan) -> Sealed:
+    """Write a plan down once, and take its digest."""
+    body = plan_to_dict(plan)
+    return Sealed(body, _digest(body))
+
+
 def digest(plan: Plan) -> str:
     """SHA-256 over the canonical JSON of the plan, in hex."""
-    return _digest(plan_to_dict(plan))
+    return seal(plan).digest
 
 
 def dump_plan(plan: Plan) -> str:
     """The text of a plan file."""
-    body = plan_to_dict(plan)
-    document = {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    return seal(plan).text(indent=1)
 
 
 def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:

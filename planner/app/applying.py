@@ -55,12 +55,12 @@ def apply_plan(
     """
     if plan.cluster != desired.cluster:
         raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
-    check_finished(store, plan.cluster)
     knowledge = store.knowledge(plan.cluster)
+    check_finished(store, plan.cluster, knowledge)
     check_identity(desired, knowledge)
-    digest = codec.digest(plan)
+    sealed = codec.seal(plan)
     _check_belongs(plan, desired, knowledge)
-    already = store.applied(plan.cluster, digest)
+    already = store.applied(plan.cluster, sealed.digest)
     if already is None:
         _check_serial(plan, knowledge)
         _refuse_if_guarded(plan, desired, None)
@@ -74,7 +74,7 @@ def apply_plan(
     _refuse_if_guarded(plan, desired, seen)
     runs = runs_of(plan.steps, plan.nodes, policy, seen.began)
     intent = Intent(
-        "apply", plan.nodes, plan.steps, policy, digest, plan.source, plan.allowances, codec.dump_plan(plan)
+        "apply", plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.text()
     )
     number = lease.begin(intent)
     transaction = Transaction(

@@ -99,13 +99,18 @@ def check_identity(desired: Desired, knowledge: Knowledge) -> None:
         )
 
 
-def check_finished(store: Store, cluster: str) -> None:
+def check_finished(store: Store, cluster: str, knowledge: Knowledge | None = None) -> None:
     """Refuse while an unfinished transaction is in the store.
+
+    Args:
+        store: where it would be.
+        cluster: the cluster's name.
+        knowledge: what the store knows of the cluster, if it was just read.
 
     Raises:
         Incomplete: there is one.
     """
-    unfinished = store.knowledge(cluster).unfinished
+    unfinished = (knowledge or store.knowledge(cluster)).unfinished
     if unfinished is not None:
         record = store.record(cluster, unfinished)
         steps = open_steps(states_of(record)) if record else ()
