@@ -7,7 +7,6 @@ says exit 4 and names the cells that may differ; and a recovery in a healed worl
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from planner.app import apply_plan, make_plan, recover, what_to_recover
@@ -35,7 +34,7 @@ from planner.model import (
     TransactionState,
 )
 from planner.transaction import World as Ports
-from planner.verdict import Call, Method
+from planner.verdict import Call
 from tests.simulation.memory import MemoryLease, MemoryStore
 from tests.simulation.world import SETTLE, Crash, Faults, World
 
@@ -43,6 +42,10 @@ CLUSTER = "simulated"
 NAMES = ("node01", "node02", "node03")
 PROOF_LIFE = 5.0
 URLS = {name: f"http://{name}" for name in NAMES}
+NODES = tuple(Node(name, url) for name, url in URLS.items())
+NO_LIMITS = Limits(None, None)
+UNTOUCHED = frozenset({StepState.PENDING, StepState.NOT_APPLIED, StepState.NOT_OURS, StepState.UNDONE})
+"""A cell in one of these states, as the store holds it, must not be written."""
 
 
 class Violation(AssertionError):
@@ -113,8 +116,8 @@ class Life:
         rng = self.rng = random.Random(scenario.seed * 7 + 1)
         self.world = World(rng, {name: set() for name in NAMES})
         self.world.timeline = [] if keep_timeline else None
-        self.store = MemoryStore()
-        self.store.say = self.world.say
+        self.store = MemoryStore(seed=scenario.seed + 3)
+        self.store.say = self.world.say if keep_timeline else None
         self.policy = Policy(parallelism=scenario.parallelism, settle=SETTLE)
         self.ports = Ports(self.world, self.world, self.world, self.world)
         self.desired = self._draw_cluster()
@@ -129,14 +132,8 @@ class Life:
         for number in range(self.scenario.groups):
             group = f"g{number}"
             kind = self.rng.choice(("create", "create", "delete", "absent", "repair", "adopt"))
-            holders = {
-                "create": (),
-                "delete": NAMES,
-                "absent": NAMES,
-                "adopt": NAMES,
-                "repair": self.rng.sample(NAMES, self.rng.randint(1, 2)),
-            }[kind]
-            for name in holders:
+            some = self.rng.sample(NAMES, self.rng.randint(1, 2))
+            for name in {"create": (), "repair": some}.get(kind, NAMES):
                 self.world.nodes[name].add(group)
             if kind in ("delete", "repair"):
                 for name in NAMES:
@@ -144,8 +141,7 @@ class Life:
             if kind != "delete":
                 state = Presence.ABSENT if kind == "absent" else Presence.PRESENT
                 wanted.append(Group(group, NAMES, state))
-        nodes = tuple(Node(name, url) for name, url in URLS.items())
-        return Desired(CLUSTER, nodes, tuple(wanted), Limits(None, None))
+        return Desired(CLUSTER, NODES, tuple(wanted), NO_LIMITS)
 
     # Runs.
 
@@ -195,7 +191,6 @@ class Life:
         }
         world.signal_in = scenario.signal_in
         self.store.fail_rate = scenario.store_fails
-        self.store.rng = random.Random(scenario.seed + 3)
         cells = [step.cell for step in self.plan.steps] if self.plan else []
         if scenario.refuse and cells:
             world.refuses = {self.rng.choice(cells)}
@@ -255,30 +250,19 @@ class Life:
             world.at(world.time + stolen_after, steal)
         world.on_check = check
         world.permit = lambda: world.time - proved_at < PROOF_LIFE
-        self._guard_marks(world.permit)
+        world.before_write = self._guard
 
-    def _guard_marks(self, permit: Callable[[], bool]) -> None:
+    def _guard(self, call: Call) -> None:
         """Law 1 and 7: no write without a durable mark of its cell, or without the lock."""
-        submit = World.submit
-        world, memory = self.world, self.store.memory(CLUSTER)
-
-        def guarded(call: Call) -> None:
-            if call.method is not Method.READ:
-                record = list(memory.records.values())[-1]
-                numbers = {step.cell: step.number for step in record.intent.steps}
-                mark = memory.marks[record.number].get(numbers[Cell(call.group, call.node)])
-                if mark is None or mark.state in (
-                    StepState.PENDING,
-                    StepState.NOT_APPLIED,
-                    StepState.NOT_OURS,
-                    StepState.UNDONE,
-                ):
-                    raise Violation(f"a write without a mark: {call}, {mark}")
-                if not permit():
-                    raise Violation("a write without a young proof of the lock")
-            submit(world, call)
-
-        self.ports = Ports(_Guarded(world, guarded), world, world, world)
+        memory = self.store.memory(CLUSTER)
+        number = len(memory.records)
+        steps = memory.records[number].intent.steps
+        step = next(step for step in steps if step.cell == (call.group, call.node))
+        mark = memory.marks[number].get(step.number)
+        if mark is None or mark.state in UNTOUCHED:
+            raise Violation(f"a write without a mark: {call}, {mark}")
+        if not self.world.permit():
+            raise Violation("a write without a young proof of the lock")
 
     # What must be true.
 
@@ -346,15 +330,6 @@ class Life:
         self._check_cells(
             {step.cell: step.before for step in self.plan.steps if step.number not in open_numbers}
         )
-
-
-class _Guarded:
-    """The world's nodes with a guard before every request."""
-
-    def __init__(self, world: World, submit) -> None:  # type: ignore[no-untyped-def]
-        self.submit = submit
-        self.wait = world.wait
-        self.revoke = world.revoke
 
 
 def live(scenario: Scenario, *, keep_timeline: bool = False) -> Life:

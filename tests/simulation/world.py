@@ -11,6 +11,8 @@ import heapq
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from planner.model import Cell, Event
 from planner.ports import Stop
@@ -19,6 +21,19 @@ from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 READ_TIMEOUT = 10.0
 SETTLE = 20.0
 RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
+READ, CREATE = Method.READ, Method.CREATE
+NOT_SENT, UNANSWERED, ANSWERED = TryEnd.NOT_SENT, TryEnd.UNANSWERED, TryEnd.ANSWERED
+
+BEFORE_EFFECT = {
+    "error_before": (500, 0.0),
+    "rate_limit": (429, 0.0),
+    "hang_before": (0, READ_TIMEOUT),
+    "reset_before": (0, 0.0),
+}
+"""Faults that keep a request from its effect: the status (0: none), and seconds until the client knows."""
+
+AFTER_EFFECT = {"error_after": (500, 0.0), "hang_after": (0, READ_TIMEOUT), "reset_after": (0, 0.0)}
+"""Faults that hide an effect: likewise."""
 
 
 class Crash(BaseException):
@@ -50,8 +65,10 @@ class Faults:
     def draw(self, rng: random.Random) -> str:
         """The name of the fault that hits this try; empty for none."""
         dice = rng.random()
-        for name in FAULT_NAMES:
-            rate = getattr(self, name)
+        rates = _rates_of(self)
+        if not any(rates):
+            return ""
+        for name, rate in zip(FAULT_NAMES, rates, strict=True):
             if dice < rate:
                 return name
             dice -= rate
@@ -71,6 +88,24 @@ FAULT_NAMES = (
     "rate_limit",
     "false_404",
 )
+_rates_of = attrgetter(*FAULT_NAMES)
+
+
+class Request:
+    """A call on its way, and the tries of it that have ended."""
+
+    __slots__ = ("call", "cell", "generation", "life", "tries")
+
+    def __init__(self, call: Call, generation: int, life: int) -> None:
+        self.call = call
+        self.cell = Cell(call.group, call.node)
+        self.tries: tuple[Try, ...] = ()
+        self.generation = generation
+        self.life = life
+
+
+Act: TypeAlias = Callable[..., Answer | None]
+"""What happens at a time; an answer is handed to whoever waits."""
 
 
 @dataclass(slots=True)
@@ -92,10 +127,11 @@ class World:
     signals: int = 0
     on_check: Callable[[], None] = lambda: None
     permit: Callable[[], bool] = lambda: True
+    before_write: Callable[[Call], None] = lambda call: None
     foreign: set[Cell] = field(default_factory=set)  # cells that somebody else has written
     seen: dict[Cell, tuple[float, bool]] = field(default_factory=dict)  # the last truthful, answered read
     written: dict[Cell, float] = field(default_factory=dict)  # when a write of ours last arrived
-    _heap: list[tuple[float, int, Callable[[], Answer | None]]] = field(default_factory=list)
+    _heap: list[tuple[float, int, Act, tuple[Any, ...]]] = field(default_factory=list)
     _count: int = 0
     _life: int = 0  # raised by a crash: what an older life sent may still land, but is not answered
     _generation: int = 0
@@ -115,7 +151,8 @@ class World:
 
     def check(self) -> Stop | None:
         """See `planner.ports.Control`."""
-        self.port_call("control")
+        if self.crash_in is not None:
+            self.port_call("control")
         self.on_check()
         if self.signal_in is not None:
             self.signal_in -= 1
@@ -123,19 +160,20 @@ class World:
                 self.signals += 1
                 self.signal_in = None
                 self.say("signal")
-        if self.signals > 1:
-            return Stop.ABANDON
-        return Stop.INTERRUPT if self.signals else None
+        if not self.signals:
+            return None
+        return Stop.INTERRUPT if self.signals == 1 else Stop.ABANDON
 
     def port_call(self, name: str) -> None:
-        """Count a call of any port; the process may die at each."""
-        if self.crash_in is not None:
-            self.crash_in -= 1
-            if self.crash_in <= 0:
-                self.say(f"CRASH in {name}")
-                self.crash_in = None
-                self.die()
-                raise Crash
+        """Count a call of any port towards `crash_in`; the process may die at each."""
+        if self.crash_in is None:
+            return
+        self.crash_in -= 1
+        if self.crash_in <= 0:
+            self.say(f"CRASH in {name}")
+            self.crash_in = None
+            self.die()
+            raise Crash
 
     def die(self) -> None:
         """What was sent may still land; nobody waits for it, and nothing is tried again."""
@@ -153,8 +191,11 @@ class World:
 
     def submit(self, call: Call) -> None:
         """See `planner.ports.Nodes`."""
-        self.port_call("submit")
-        self._try(call, (), self._generation, self._life)
+        if call.method is not READ:
+            self.before_write(call)
+        if self.crash_in is not None:
+            self.port_call("submit")
+        self._try(Request(call, self._generation, self._life))
 
     def revoke(self) -> None:
         """See `planner.ports.Nodes`."""
@@ -162,10 +203,12 @@ class World:
 
     def wait(self, until: float) -> Answer | None:
         """Let virtual time pass until an answer comes, or until `until`."""
-        self.port_call("wait")
-        while self._heap and self._heap[0][0] <= until:
-            self.time, _, act = heapq.heappop(self._heap)
-            answer = act()
+        if self.crash_in is not None:
+            self.port_call("wait")
+        heap = self._heap
+        while heap and heap[0][0] <= until:
+            self.time, _, act, arguments = heapq.heappop(heap)
+            answer = act(*arguments)
             if answer is not None:
                 return answer
         self.time = max(self.time, until)
@@ -175,117 +218,98 @@ class World:
         """Let time pass without a run."""
         end = self.time + seconds
         while self._heap and self._heap[0][0] <= end:
-            self.time, _, act = heapq.heappop(self._heap)
-            act()
+            self.time, _, act, arguments = heapq.heappop(self._heap)
+            act(*arguments)
         self.time = end
 
     # The life of a request.
 
-    def _try(self, call: Call, tries: tuple[Try, ...], generation: int, life: int) -> None:
-        if life != self._life:
+    def _try(self, request: Request) -> None:
+        if request.life != self._life:
             return
-        if generation != self._generation or not self.permit():
-            self._answer(call, (*tries, Try(TryEnd.STOPPED, self.time)), None, life)
+        if request.generation != self._generation or not self.permit():
+            request.tries += (Try(TryEnd.STOPPED, self.time),)
+            self.at(self.time, self._answer, request, None)
             return
-        self.at(
-            self.time + self.rng.uniform(0.001, 0.02), lambda: self._arrive(call, tries, generation, life)
-        )
+        self.at(self.time + self.rng.uniform(0.001, 0.02), self._arrive, request)
 
-    def _arrive(self, call: Call, tries: tuple[Try, ...], generation: int, life: int) -> None:
-        write = call.method is not Method.READ
+    def _arrive(self, request: Request) -> Answer | None:
+        call, now = request.call, self.time
         fault = self.faults.draw(self.rng)
-        window = self.dead.get(call.node)
-        if fault == "refused" or (window and window[0] <= self.time < window[1]):
-            self._ended(
-                call, tries, Try(TryEnd.NOT_SENT, self.time, detail="refused"), None, generation, life
-            )
-            return
-        if write:
-            self.written[Cell(call.group, call.node)] = self.time
+        if fault == "refused" or (self.dead and self._is_dead(call.node)):
+            return self._ended(request, Try(NOT_SENT, now, detail="refused"), None, now)
+        if call.method is not READ:
+            self.written[request.cell] = now
         if self.timeline is not None:
             self.say(f"{call.method} {call.group} on {call.node} {fault}")
-        status, body, at = self._serve(call, fault)
+        status, body, at = self._serve(request, fault)
         if status:
-            self._ended(call, tries, Try(TryEnd.ANSWERED, at, status), body, generation, life)
-        else:
-            lost = Try(TryEnd.UNANSWERED, at, detail="time-out" if "hang" in fault else "reset")
-            self._ended(call, tries, lost, None, generation, life, at=at)
+            return self._ended(request, Try(ANSWERED, at, status), body, at)
+        lost = Try(UNANSWERED, at, detail="time-out" if "hang" in fault else "reset")
+        return self._ended(request, lost, None, at)
 
-    def _serve(self, call: Call, fault: str) -> tuple[int, Body | None, float]:
+    def _is_dead(self, name: str) -> bool:
+        window = self.dead.get(name)
+        return window is not None and window[0] <= self.time < window[1]
+
+    def _serve(self, request: Request, fault: str) -> tuple[int, Body | None, float]:
         """What the node does: status (0: no answer), body, and when the client knows."""
-        now = self.time
-        early = {
-            "error_before": (500, now),
-            "rate_limit": (429, now),
-            "hang_before": (0, now + READ_TIMEOUT),
-            "reset_before": (0, now),
-        }
-        if fault in early:
-            return early[fault][0], None, early[fault][1]
-        if fault in ("late", "late_error") and call.method is not Method.READ:
-            self.at(now + self.rng.uniform(*self.faults.late_by), lambda: self._late(call))
+        now, read = self.time, request.call.method is READ
+        if fault in BEFORE_EFFECT:
+            status, seconds = BEFORE_EFFECT[fault]
+            return status, None, now + seconds
+        if fault in ("late", "late_error") and not read:
+            self.at(now + self.rng.uniform(*self.faults.late_by), self._late, request)
             return (500, None, now) if fault == "late_error" else (0, None, now + READ_TIMEOUT)
-        status, body = self._effect(call, lie=fault == "false_404")
-        after = {"error_after": (500, now), "hang_after": (0, now + READ_TIMEOUT), "reset_after": (0, now)}
-        if fault in after:
-            return after[fault][0], None, after[fault][1]
-        cell = Cell(call.group, call.node)
-        truthful = (status == 200) is (call.group in self.nodes[call.node])
-        if call.method is Method.READ and truthful:
-            self._lied.pop(cell, None)  # only an answer ends a row of lies
-            self.seen[cell] = (now, status == 200)
+        status, body = self._effect(request, lie=fault == "false_404")
+        if fault in AFTER_EFFECT:
+            status, seconds = AFTER_EFFECT[fault]
+            return status, None, now + seconds
+        if read:
+            self._note_seen(request.cell, there=status == 200)
         return status, body, now
 
-    def _late(self, call: Call) -> None:
-        self._effect(call)
-        self.say(f"late effect: {call.method} {call.group} on {call.node}")
+    def _note_seen(self, cell: Cell, *, there: bool) -> None:
+        """An answered read tells the truth, or it is one more lie in a row."""
+        if there is (cell.group in self.nodes[cell.node]):
+            self._lied.pop(cell, None)
+            self.seen[cell] = (self.time, there)
 
-    def _effect(self, call: Call, *, lie: bool = False) -> tuple[int, Body | None]:
-        groups = self.nodes[call.node]
-        there = call.group in groups
-        cell = Cell(call.group, call.node)
-        if call.method is Method.READ:
+    def _late(self, request: Request) -> None:
+        self._effect(request)
+        self.say(f"late effect: {request.call.method} {request.cell}")
+
+    def _effect(self, request: Request, *, lie: bool = False) -> tuple[int, Body | None]:
+        method, cell = request.call.method, request.cell
+        groups = self.nodes[cell.node]
+        there = cell.group in groups
+        if method is READ:
             if there and lie and self._lied.get(cell, 0) < self.faults.lies:
                 self._lied[cell] = self._lied.get(cell, 0) + 1
                 return 404, None
-            return (200, Body(call.group)) if there else (404, None)
-        if call.method is Method.CREATE:
+            return (200, Body(cell.group)) if there else (404, None)
+        if method is CREATE:
             if cell in self.refuses:
                 return 403, None
-            groups.add(call.group)
+            groups.add(cell.group)
             return (400, None) if there else (201, None)
-        groups.discard(call.group)
+        groups.discard(cell.group)
         return (200, None) if there else (404, None)
 
-    def _ended(
-        self,
-        call: Call,
-        tries: tuple[Try, ...],
-        last: Try,
-        body: Body | None,
-        generation: int,
-        life: int,
-        at: float | None = None,
-    ) -> None:
+    def _ended(self, request: Request, last: Try, body: Body | None, when: float) -> Answer | None:
         """One try is over: try again as the adapter would, or answer."""
-        tries = (*tries, last)
-        retried = (
-            last.end is TryEnd.NOT_SENT
-            or (last.end is TryEnd.ANSWERED and last.status in RETRY_STATUSES)
-            or (last.end is TryEnd.UNANSWERED and call.method is Method.READ)
-        )
-        when = self.time if at is None else at
-        if retried and len(tries) < call.tries:
-            pause = self.backoff * 2 ** (len(tries) - 1)
-            self.at(when + pause, lambda: self._try(call, tries, generation, life))
-        else:
-            self.at(when, lambda: self._answered(call, tries, body, life))
+        request.tries += (last,)
+        tried, call = len(request.tries), request.call
+        if tried < call.tries and _is_retried(last, call.method):
+            self.at(when + self.backoff * 2 ** (tried - 1), self._try, request)
+            return None
+        if when <= self.time:
+            return self._answer(request, body)
+        self.at(when, self._answer, request, body)
+        return None
 
-    def _answered(self, call: Call, tries: tuple[Try, ...], body: Body | None, life: int) -> Answer | None:
-        return Answer(call, tries, body) if life == self._life else None
-
-    def _answer(self, call: Call, tries: tuple[Try, ...], body: Body | None, life: int) -> None:
-        self.at(self.time, lambda: self._answered(call, tries, body, life))
+    def _answer(self, request: Request, body: Body | None) -> Answer | None:
+        return Answer(request.call, request.tries, body) if request.life == self._life else None
 
     # Other people.
 
@@ -299,10 +323,10 @@ class World:
 
         self.at(self.time + after, act)
 
-    def at(self, when: float, act: Callable[[], Answer | None]) -> None:
+    def at(self, when: float, act: Act, *arguments: Any) -> None:
         """Let something happen at a time."""
         self._count += 1
-        heapq.heappush(self._heap, (when, self._count, act))
+        heapq.heappush(self._heap, (when, self._count, act, arguments))
 
     def say(self, text: str) -> None:
         """Add a line to the timeline, when one is kept."""
@@ -312,6 +336,13 @@ class World:
     def snapshot(self) -> dict[str, frozenset[str]]:
         """What every node holds now."""
         return {name: frozenset(groups) for name, groups in self.nodes.items()}
+
+
+def _is_retried(last: Try, method: Method) -> bool:
+    """Whether the adapter tries again after this; a write that went unanswered is not repeated blindly."""
+    if last.end is ANSWERED:
+        return last.status in RETRY_STATUSES
+    return last.end is NOT_SENT or method is READ
 
 
 def cluster_of(groups: Iterable[str], names: Iterable[str]) -> dict[str, set[str]]:
