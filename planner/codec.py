@@ -13,6 +13,7 @@ from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, R
 FORMAT = "planner.plan"
 VERSION = 1
 CONTRACT = Dialect()
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
@@ -42,7 +43,11 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             for seen in plan.bystanders
         ],
         "base": plan.base,
-        "limits": asdict(plan.limits),
+        "limits": {
+            "max_deletes": plan.limits.max_deletes,
+            "max_delete_percent": plan.limits.max_delete_percent,
+            "max_creates": plan.limits.max_creates,
+        },
         "refusals": [asdict(refusal) for refusal in plan.refusals],
         "warnings": list(plan.warnings),
         "allowances": list(plan.allowances),
@@ -51,21 +56,21 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A plan as plain JSON data, with its digest: what is written, be it as a file or into the journal."""
+    """A plan as canonical JSON, in one line with sorted keys, and the digest of that."""
 
-    body: dict[str, Any]
+    canonical: str
     digest: str
 
-    def text(self, indent: int | None = None) -> str:
-        """The text that `load_plan` reads; in one line, unless it is indented for people."""
-        document = {"format": FORMAT, "version": VERSION, "digest": self.digest, "plan": self.body}
-        return json.dumps(document, ensure_ascii=False, indent=indent) + "\n"
+    def line(self) -> str:
+        """What `load_plan` reads, in one line: for the journal."""
+        head = f'"format":"{FORMAT}","version":{VERSION},"digest":"{self.digest}"'
+        return f'{{{head},"plan":{self.canonical}}}\n'
 
 
 def seal(plan: Plan) -> Sealed:
     """Write a plan down once, and take its digest."""
-    body = plan_to_dict(plan)
-    return Sealed(body, _digest(body))
+    canonical = CANONICAL.encode(plan_to_dict(plan))
+    return Sealed(canonical, _sha256(canonical))
 
 
 def digest(plan: Plan) -> str:
@@ -74,8 +79,10 @@ def digest(plan: Plan) -> str:
 
 
 def dump_plan(plan: Plan) -> str:
-    """The text of a plan file."""
-    return seal(plan).text(indent=1)
+    """The text of a plan file, indented for people."""
+    body = plan_to_dict(plan)
+    document = {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
 def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
@@ -187,8 +194,11 @@ def _check(plan: Plan) -> None:
 
 
 def _digest(body: dict[str, Any]) -> str:
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _sha256(CANONICAL.encode(body))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _cells(cells: tuple[Cell, ...]) -> list[dict[str, str]]:

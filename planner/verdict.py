@@ -101,6 +101,9 @@ class Body(NamedTuple):
     fault: str = ""
 
 
+NO_BODY = Body()
+
+
 class Answer(NamedTuple):
     """The end of a call: every try of it, in order, and the body of a read's answer."""
 
@@ -115,6 +118,10 @@ class Reading(NamedTuple):
     presence: Presence | None
     why: str = ""
     extra: bool = False
+
+
+SEEN_ABSENT = Reading(Presence.ABSENT)
+SEEN_PRESENT = Reading(Presence.PRESENT)
 
 
 class Effect(enum.Enum):
@@ -151,15 +158,15 @@ def judge_read(answer: Answer, dialect: Dialect) -> Reading:
     last = answer.tries[-1] if answer.tries else Try(TryEnd.STOPPED, 0.0)
     if last.end is not TryEnd.ANSWERED:
         return Reading(None, _words(answer.tries))
-    body = answer.body or Body()
+    body = answer.body or NO_BODY
     if body.fault:
         return Reading(None, body.fault)
     if last.status in READ_MISSING and last.status in dialect.missing:
-        return Reading(Presence.ABSENT)
+        return SEEN_ABSENT
     if last.status == OK:
         if body.group != answer.call.group:
             return Reading(None, f"the answer is about another group: {body.group!r}")
-        return Reading(Presence.PRESENT, extra=body.extra)
+        return SEEN_PRESENT._replace(extra=True) if body.extra else SEEN_PRESENT
     return Reading(None, _words(answer.tries))
 
 

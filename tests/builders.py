@@ -179,7 +179,7 @@ class ScriptedWorld(World):
 
     def _arrive(self, request: Request) -> Answer | None:
         self.arrivals.append((self.time, request.call))
-        key = (request.call.method, request.cell)
+        key = (request.call.method, Cell(request.call.group, request.call.node))
         script = self.scripts[key]
         happening = script.popleft() if script else self.always.get(key, "")
         fault = happening() if callable(happening) else happening

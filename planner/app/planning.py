@@ -45,7 +45,8 @@ def make_plan(
     knowledge = store.knowledge(desired.cluster)
     check_identity(desired, knowledge)
     check_supported(desired)
-    knowledge = replace(knowledge, watched=to_watch(store, desired.cluster, policy, world.clock))
+    watched = to_watch(store, desired.cluster, policy, world.clock)
+    knowledge = replace(knowledge, watched=watched) if watched else knowledge
     seen = read(cells_to_read(desired, knowledge), desired.nodes, policy, world)
     return build(
         desired,

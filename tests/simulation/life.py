@@ -36,7 +36,7 @@ from planner.model import (
 from planner.transaction import World as Ports
 from planner.verdict import Call
 from tests.simulation.memory import MemoryLease, MemoryStore
-from tests.simulation.world import SETTLE, Crash, Faults, World
+from tests.simulation.world import FAULT_NAMES, SETTLE, Crash, Faults, World
 
 CLUSTER = "simulated"
 NAMES = ("node01", "node02", "node03")
@@ -75,9 +75,7 @@ def scenario_of(seed: int) -> Scenario:
     """Draw a scenario within the assumptions."""
     rng = random.Random(seed)
     scenario = Scenario(seed, groups=rng.choice((1, 2, 2, 3)), parallelism=rng.choice((1, 2, 4, 16)))
-    kinds = ["error_before", "error_after", "hang_before", "hang_after", "late", "late_error"]
-    kinds += ["reset_before", "reset_after", "refused", "rate_limit", "false_404"]
-    for kind in rng.sample(kinds, rng.choice((0, 1, 1, 2, 4))):
+    for kind in rng.sample(FAULT_NAMES, rng.choice((0, 1, 1, 2, 4))):
         setattr(scenario.faults, kind, rng.choice((0.02, 0.1, 0.3, 0.6)) / (4 if kind == "false_404" else 1))
     if rng.random() < 0.35:
         scenario.crashes = [rng.randint(2, 90) for _ in range(rng.choice((1, 1, 2, 3)))]
@@ -118,15 +116,17 @@ class Life:
         self.world.timeline = [] if keep_timeline else None
         self.store = MemoryStore(seed=scenario.seed + 3)
         self.store.say = self.world.say if keep_timeline else None
+        self.memory = self.store.memory(CLUSTER)
         self.policy = Policy(parallelism=scenario.parallelism, settle=SETTLE)
         self.ports = Ports(self.world, self.world, self.world, self.world)
         self.desired = self._draw_cluster()
         self.before: dict[str, frozenset[str]] = {}
         self.plan: Plan | None = None
+        self.runs = 0
 
     def _draw_cluster(self) -> Desired:
         """Some groups exist, some are wanted, some are managed: creates, repairs, deletes, adoptions."""
-        memory = self.store.memory(CLUSTER)
+        memory = self.memory
         memory.nodes = tuple(URLS.items())
         wanted = []
         for number in range(self.scenario.groups):
@@ -149,6 +149,7 @@ class Life:
         """Plan in peace, then apply under the scenario's faults; say how it ended."""
         self.plan = make_plan(self.desired, self.store, self.policy, self.ports)
         self.before = self.world.snapshot()
+        self.runs += 1
         self._let_loose()
         try:
             with self.store.lock(CLUSTER, "apply", 0) as lease:
@@ -169,6 +170,7 @@ class Life:
     def recover(self) -> str:
         """Recover, perhaps dying again; say how it ended."""
         self.world.pass_time(self.scenario.recover_after)
+        self.runs += 1
         self._arm()
         try:
             with self.store.lock(CLUSTER, "recover", 0) as lease:
@@ -233,28 +235,23 @@ class Life:
 
     def _hold(self, lease: MemoryLease) -> None:
         """Prove the lock at every look at the control; perhaps another run takes it."""
-        world, memory = self.world, self.store.memory(CLUSTER)
-        proved_at = world.time
+        world = self.world
         stolen_after, self.scenario.stolen_after = self.scenario.stolen_after, None
 
         def steal() -> None:
-            memory.epoch += 1
+            self.memory.epoch += 1
             world.say("another run has the lock")
-
-        def check() -> None:
-            nonlocal proved_at
-            lease.prove()
-            proved_at = world.time
 
         if stolen_after is not None:
             world.at(world.time + stolen_after, steal)
-        world.on_check = check
-        world.permit = lambda: world.time - proved_at < PROOF_LIFE
+        world.on_check = lease.prove
+        world.checked_at = world.time
+        world.permit = lambda: world.time - world.checked_at < PROOF_LIFE
         world.before_write = self._guard
 
     def _guard(self, call: Call) -> None:
         """Law 1 and 7: no write without a durable mark of its cell, or without the lock."""
-        memory = self.store.memory(CLUSTER)
+        memory = self.memory
         number = len(memory.records)
         steps = memory.records[number].intent.steps
         step = next(step for step in steps if step.cell == (call.group, call.node))
@@ -287,7 +284,7 @@ class Life:
         wanted = {step.cell: step.after if forward else step.before for step in self.plan.steps}
         if forward:
             wanted |= dict(self.plan.bystanders)
-        marks = self.store.memory(CLUSTER).marks.get(1)
+        marks = self.memory.marks.get(1)
         if marks is None:
             return  # nothing was begun
         foreign = {
@@ -345,7 +342,7 @@ def live(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
             life.check(ending)
         ending = _recover_until_done(life, ending, check=True)
         if ending == "crash":  # it died before the transaction began, or after it was closed
-            records = life.store.memory(CLUSTER).records
+            records = life.memory.records
             applied = bool(records) and records[1].state is TransactionState.APPLIED
             life.check("applied" if applied else "reversed")
     except Violation as violation:
@@ -382,7 +379,7 @@ def live_outside(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
 
 def _recover_until_done(life: Life, ending: str, *, check: bool) -> str:
     runs = 0
-    while what_to_recover(life.store, CLUSTER) is not None:
+    while life.store.knowledge(CLUSTER).unfinished is not None:
         runs += 1
         if runs > 3:
             life.heal()

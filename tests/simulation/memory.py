@@ -191,7 +191,8 @@ class MemoryLease:
             m.marks[number][mark.number] = mark
         state = wave.state or record.state
         if wave.state or wave.message:
-            m.records[number] = replace(record, state=state, message=wave.message or record.message)
+            message = wave.message or record.message
+            m.records[number] = Record(number, self.cluster, state, record.intent, (), message)
         if state is not TransactionState.OPEN:
             self._watch(number, record.intent, applied=state is TransactionState.APPLIED)
         if self.store.say is not None:

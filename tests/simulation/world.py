@@ -11,7 +11,7 @@ import heapq
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from operator import attrgetter
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from planner.model import Cell, Event
@@ -20,6 +20,8 @@ from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 
 READ_TIMEOUT = 10.0
 SETTLE = 20.0
+SHORTEST_WAY = 0.001  # seconds to a node and back, and how much longer it may be
+WAYS_DIFFER = 0.019
 RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
 READ, CREATE = Method.READ, Method.CREATE
 NOT_SENT, UNANSWERED, ANSWERED = TryEnd.NOT_SENT, TryEnd.UNANSWERED, TryEnd.ANSWERED
@@ -40,7 +42,7 @@ class Crash(BaseException):
     """The process is gone: raised out of a port, and nothing of the run goes on."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class Faults:
     """Rates of faults, each between 0 and 1, drawn for every try.
 
@@ -62,13 +64,26 @@ class Faults:
     late_by: tuple[float, float] = (0.1, SETTLE * 0.95)
     lies: int = 1
 
+    def __init__(self, **changed: Any) -> None:
+        """No faults, but for what is given."""
+        for name, value in changed.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not hasattr(type(self), name):
+            raise AttributeError(f"there is no fault {name!r}")
+        self.__dict__.pop("odds", None)  # a changed rate counts from the next try on
+        super().__setattr__(name, value)
+
+    @cached_property
+    def odds(self) -> list[tuple[str, float]]:
+        """The faults that can happen at all, in a fixed order."""
+        return [(name, getattr(self, name)) for name in FAULT_NAMES if getattr(self, name)]
+
     def draw(self, rng: random.Random) -> str:
         """The name of the fault that hits this try; empty for none."""
         dice = rng.random()
-        rates = _rates_of(self)
-        if not any(rates):
-            return ""
-        for name, rate in zip(FAULT_NAMES, rates, strict=True):
+        for name, rate in self.odds:
             if dice < rate:
                 return name
             dice -= rate
@@ -88,18 +103,18 @@ FAULT_NAMES = (
     "rate_limit",
     "false_404",
 )
-_rates_of = attrgetter(*FAULT_NAMES)
 
 
 class Request:
-    """A call on its way, and the tries of it that have ended."""
+    """A call on its way, the tries of it that have ended, and the body of its answer."""
 
-    __slots__ = ("call", "cell", "generation", "life", "tries")
+    __slots__ = ("body", "call", "cell", "generation", "life", "tries")
 
     def __init__(self, call: Call, generation: int, life: int) -> None:
         self.call = call
-        self.cell = Cell(call.group, call.node)
+        self.cell = call.group, call.node  # equal to the `Cell` of these two
         self.tries: tuple[Try, ...] = ()
+        self.body: Body | None = None
         self.generation = generation
         self.life = life
 
@@ -125,17 +140,18 @@ class World:
     crash_in: int | None = None  # port calls until the process dies
     signal_in: int | None = None  # looks at the control until an interrupt comes
     signals: int = 0
-    on_check: Callable[[], None] = lambda: None
+    on_check: Callable[[], None] = lambda: None  # such as a proof of the lock
+    checked_at: float = 1000.0  # when it last went well
     permit: Callable[[], bool] = lambda: True
     before_write: Callable[[Call], None] = lambda call: None
     foreign: set[Cell] = field(default_factory=set)  # cells that somebody else has written
-    seen: dict[Cell, tuple[float, bool]] = field(default_factory=dict)  # the last truthful, answered read
-    written: dict[Cell, float] = field(default_factory=dict)  # when a write of ours last arrived
-    _heap: list[tuple[float, int, Act, tuple[Any, ...]]] = field(default_factory=list)
+    seen: dict[tuple[str, str], tuple[float, bool]] = field(default_factory=dict)  # last true read
+    written: dict[tuple[str, str], float] = field(default_factory=dict)  # when a write of ours last arrived
+    _heap: list[tuple[float, int, Act, Request | None]] = field(default_factory=list)
     _count: int = 0
     _life: int = 0  # raised by a crash: what an older life sent may still land, but is not answered
     _generation: int = 0
-    _lied: dict[Cell, int] = field(default_factory=dict)
+    _lied: dict[tuple[str, str], int] = field(default_factory=dict)
 
     # Clock.
 
@@ -154,6 +170,7 @@ class World:
         if self.crash_in is not None:
             self.port_call("control")
         self.on_check()
+        self.checked_at = self.time
         if self.signal_in is not None:
             self.signal_in -= 1
             if self.signal_in <= 0:
@@ -207,8 +224,8 @@ class World:
             self.port_call("wait")
         heap = self._heap
         while heap and heap[0][0] <= until:
-            self.time, _, act, arguments = heapq.heappop(heap)
-            answer = act(*arguments)
+            self.time, _, act, request = heapq.heappop(heap)
+            answer = act(request) if request is not None else act()
             if answer is not None:
                 return answer
         self.time = max(self.time, until)
@@ -218,8 +235,8 @@ class World:
         """Let time pass without a run."""
         end = self.time + seconds
         while self._heap and self._heap[0][0] <= end:
-            self.time, _, act, arguments = heapq.heappop(self._heap)
-            act(*arguments)
+            self.time, _, act, request = heapq.heappop(self._heap)
+            _ = act(request) if request is not None else act()
         self.time = end
 
     # The life of a request.
@@ -229,24 +246,26 @@ class World:
             return
         if request.generation != self._generation or not self.permit():
             request.tries += (Try(TryEnd.STOPPED, self.time),)
-            self.at(self.time, self._answer, request, None)
+            self.at(self.time, self._answer, request)
             return
-        self.at(self.time + self.rng.uniform(0.001, 0.02), self._arrive, request)
+        travel = SHORTEST_WAY + WAYS_DIFFER * self.rng.random()
+        self.at(self.time + travel, self._arrive, request)
 
     def _arrive(self, request: Request) -> Answer | None:
         call, now = request.call, self.time
         fault = self.faults.draw(self.rng)
         if fault == "refused" or (self.dead and self._is_dead(call.node)):
-            return self._ended(request, Try(NOT_SENT, now, detail="refused"), None, now)
+            return self._ended(request, Try(NOT_SENT, now, 0, "refused"), now, True)
         if call.method is not READ:
             self.written[request.cell] = now
         if self.timeline is not None:
             self.say(f"{call.method} {call.group} on {call.node} {fault}")
         status, body, at = self._serve(request, fault)
         if status:
-            return self._ended(request, Try(ANSWERED, at, status), body, at)
-        lost = Try(UNANSWERED, at, detail="time-out" if "hang" in fault else "reset")
-        return self._ended(request, lost, None, at)
+            answered = Try(ANSWERED, at, status)
+            return self._ended(request, answered, at, status in RETRY_STATUSES, body)
+        lost = Try(UNANSWERED, at, 0, "time-out" if "hang" in fault else "reset")
+        return self._ended(request, lost, at, call.method is READ)  # no write is repeated blindly
 
     def _is_dead(self, name: str) -> bool:
         window = self.dead.get(name)
@@ -254,62 +273,72 @@ class World:
 
     def _serve(self, request: Request, fault: str) -> tuple[int, Body | None, float]:
         """What the node does: status (0: no answer), body, and when the client knows."""
-        now, read = self.time, request.call.method is READ
+        now, reads = self.time, request.call.method is READ
         if fault in BEFORE_EFFECT:
             status, seconds = BEFORE_EFFECT[fault]
             return status, None, now + seconds
-        if fault in ("late", "late_error") and not read:
+        if fault in ("late", "late_error") and not reads:
             self.at(now + self.rng.uniform(*self.faults.late_by), self._late, request)
             return (500, None, now) if fault == "late_error" else (0, None, now + READ_TIMEOUT)
-        status, body = self._effect(request, lie=fault == "false_404")
+        if fault == "false_404" and reads and self._may_lie(request):
+            return 404, None, now
+        status, body = self._effect(request)
         if fault in AFTER_EFFECT:
             status, seconds = AFTER_EFFECT[fault]
             return status, None, now + seconds
-        if read:
-            self._note_seen(request.cell, there=status == 200)
+        if reads:
+            self._lied.pop(request.cell, None)  # only an answer ends a row of lies
+            self.seen[request.cell] = (now, status == 200)
         return status, body, now
 
-    def _note_seen(self, cell: Cell, *, there: bool) -> None:
-        """An answered read tells the truth, or it is one more lie in a row."""
-        if there is (cell.group in self.nodes[cell.node]):
-            self._lied.pop(cell, None)
-            self.seen[cell] = (self.time, there)
+    def _may_lie(self, request: Request) -> bool:
+        """Whether one more 'not found' for a present cell is within the assumptions; it is counted."""
+        group, name = cell = request.cell
+        lies = self._lied.get(cell, 0)
+        if group not in self.nodes[name] or lies >= self.faults.lies:
+            return False
+        self._lied[cell] = lies + 1
+        return True
 
     def _late(self, request: Request) -> None:
         self._effect(request)
-        self.say(f"late effect: {request.call.method} {request.cell}")
+        method, group, name = request.call[1:4]
+        self.say(f"late effect: {method} {group} on {name}")
 
-    def _effect(self, request: Request, *, lie: bool = False) -> tuple[int, Body | None]:
+    def _effect(self, request: Request) -> tuple[int, Body | None]:
         method, cell = request.call.method, request.cell
-        groups = self.nodes[cell.node]
-        there = cell.group in groups
+        group, name = cell
+        groups = self.nodes[name]
+        there = group in groups
         if method is READ:
-            if there and lie and self._lied.get(cell, 0) < self.faults.lies:
-                self._lied[cell] = self._lied.get(cell, 0) + 1
-                return 404, None
-            return (200, Body(cell.group)) if there else (404, None)
+            return (200, Body(group)) if there else (404, None)
         if method is CREATE:
             if cell in self.refuses:
                 return 403, None
-            groups.add(cell.group)
+            groups.add(group)
             return (400, None) if there else (201, None)
-        groups.discard(cell.group)
+        groups.discard(group)
         return (200, None) if there else (404, None)
 
-    def _ended(self, request: Request, last: Try, body: Body | None, when: float) -> Answer | None:
+    def _ended(
+        self, request: Request, last: Try, when: float, again: bool, body: Body | None = None
+    ) -> Answer | None:
         """One try is over: try again as the adapter would, or answer."""
         request.tries += (last,)
-        tried, call = len(request.tries), request.call
-        if tried < call.tries and _is_retried(last, call.method):
+        tried = len(request.tries)
+        if again and tried < request.call.tries:
             self.at(when + self.backoff * 2 ** (tried - 1), self._try, request)
             return None
+        request.body = body
         if when <= self.time:
-            return self._answer(request, body)
-        self.at(when, self._answer, request, body)
+            return self._answer(request)
+        self.at(when, self._answer, request)
         return None
 
-    def _answer(self, request: Request, body: Body | None) -> Answer | None:
-        return Answer(request.call, request.tries, body) if request.life == self._life else None
+    def _answer(self, request: Request) -> Answer | None:
+        if request.life != self._life:
+            return None
+        return Answer(request.call, request.tries, request.body)
 
     # Other people.
 
@@ -323,10 +352,10 @@ class World:
 
         self.at(self.time + after, act)
 
-    def at(self, when: float, act: Act, *arguments: Any) -> None:
-        """Let something happen at a time."""
+    def at(self, when: float, act: Act, request: Request | None = None) -> None:
+        """Let something happen at a time, perhaps to a request."""
         self._count += 1
-        heapq.heappush(self._heap, (when, self._count, act, arguments))
+        heapq.heappush(self._heap, (when, self._count, act, request))
 
     def say(self, text: str) -> None:
         """Add a line to the timeline, when one is kept."""
@@ -336,13 +365,6 @@ class World:
     def snapshot(self) -> dict[str, frozenset[str]]:
         """What every node holds now."""
         return {name: frozenset(groups) for name, groups in self.nodes.items()}
-
-
-def _is_retried(last: Try, method: Method) -> bool:
-    """Whether the adapter tries again after this; a write that went unanswered is not repeated blindly."""
-    if last.end is ANSWERED:
-        return last.status in RETRY_STATUSES
-    return last.end is NOT_SENT or method is READ
 
 
 def cluster_of(groups: Iterable[str], names: Iterable[str]) -> dict[str, set[str]]:
