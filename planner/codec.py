@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from planner.errors import StalePlan
@@ -13,6 +13,7 @@ from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, R
 FORMAT = "planner.plan"
 VERSION = 1
 CONTRACT = Dialect()
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
@@ -42,20 +43,43 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             for seen in plan.bystanders
         ],
         "base": plan.base,
-        "limits": asdict(plan.limits),
+        "limits": {
+            "max_deletes": plan.limits.max_deletes,
+            "max_delete_percent": plan.limits.max_delete_percent,
+            "max_creates": plan.limits.max_creates,
+        },
         "refusals": [asdict(refusal) for refusal in plan.refusals],
         "warnings": list(plan.warnings),
         "allowances": list(plan.allowances),
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A plan as canonical JSON, in one line with sorted keys, and the digest of that."""
+
+    canonical: str
+    digest: str
+
+    def line(self) -> str:
+        """What `load_plan` reads, in one line: for the journal."""
+        head = f'"format":"{FORMAT}","version":{VERSION},"digest":"{self.digest}"'
+        return f'{{{head},"plan":{self.canonical}}}\n'
+
+
+def seal(plan: Plan) -> Sealed:
+    """Write a plan down once, and take its digest."""
+    canonical = CANONICAL.encode(plan_to_dict(plan))
+    return Sealed(canonical, _sha256(canonical))
+
+
 def digest(plan: Plan) -> str:
     """SHA-256 over the canonical JSON of the plan, in hex."""
-    return _digest(plan_to_dict(plan))
+    return seal(plan).digest
 
 
 def dump_plan(plan: Plan) -> str:
-    """The text of a plan file."""
+    """The text of a plan file, indented for people."""
     body = plan_to_dict(plan)
     document = {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
@@ -170,8 +194,11 @@ def _check(plan: Plan) -> None:
 
 
 def _digest(body: dict[str, Any]) -> str:
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _sha256(CANONICAL.encode(body))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _cells(cells: tuple[Cell, ...]) -> list[dict[str, str]]:

@@ -73,6 +73,8 @@ def undeclared(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
 
 def watched_only(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
     """Groups that are on the watch list of a node of the file, and neither declared nor managed."""
+    if not knowledge.watched:
+        return ()
     known = {group.id for group in desired.groups} | set(undeclared(desired, knowledge))
     urls = {node.url for node in desired.nodes}
     watched = (each.group for each in knowledge.watched if each.url in urls)

@@ -105,15 +105,16 @@ class Limits:
     def stricter(self, other: Limits) -> Limits:
         """The limits that honour both."""
         return Limits(
-            *(
-                min((v for v in pair if v is not None), default=None)
-                for pair in (
-                    (self.max_deletes, other.max_deletes),
-                    (self.max_delete_percent, other.max_delete_percent),
-                    (self.max_creates, other.max_creates),
-                )
-            )
+            _stricter(self.max_deletes, other.max_deletes),
+            _stricter(self.max_delete_percent, other.max_delete_percent),
+            _stricter(self.max_creates, other.max_creates),
         )
+
+
+def _stricter(one: int | None, other: int | None) -> int | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,12 @@ class Action(enum.StrEnum):
     @property
     def after(self) -> Presence:
         """The presence that the step leads to; its before-image is the opposite."""
-        return Presence.PRESENT if self is Action.CREATE else Presence.ABSENT
+        return _AFTER[self]
+
+
+# Tables, since a member is looked up slowly by its class's name (Python 3.11), and every read asks for these.
+_AFTER = {Action.CREATE: Presence.PRESENT, Action.DELETE: Presence.ABSENT}
+_BEFORE = {action: presence.other for action, presence in _AFTER.items()}
 
 
 class Step(NamedTuple):
@@ -173,12 +179,12 @@ class Step(NamedTuple):
     @property
     def before(self) -> Presence:
         """The before-image: the presence that a reverse goes back to."""
-        return self.action.after.other
+        return _BEFORE[self.action]
 
     @property
     def after(self) -> Presence:
         """The presence that the step leads to."""
-        return self.action.after
+        return _AFTER[self.action]
 
     def __str__(self) -> str:
         return f"step {self.number} ({self.action} {self.cell})"

@@ -109,8 +109,7 @@ def guards(
     steps: Sequence[Step], base: int, limits: Limits, protected: Iterable[str], lossy: Collection[Cell] = ()
 ) -> tuple[Refusal, ...]:
     """Every guard that stands against these steps. A delete counts once per group that loses any cell."""
-    losing = tuple(dict.fromkeys(s.cell.group for s in steps if s.action is Action.DELETE))
-    gaining = tuple(dict.fromkeys(s.cell.group for s in steps if s.action is Action.CREATE))
+    losing, gaining = _groups(steps, Action.DELETE), _groups(steps, Action.CREATE)
     refusals = []
     if limits.max_deletes is not None and len(losing) > limits.max_deletes:
         why = f"{len(losing)} groups would be deleted, and max_deletes is {limits.max_deletes}"
@@ -130,12 +129,16 @@ def guards(
     if shielded:
         why = f"protected groups would be deleted: {', '.join(shielded)}"
         refusals.append(Refusal("protect", why, "remove `protect: true` from the file first", shielded))
-    losses = tuple(s.cell for s in steps if s.action is Action.DELETE and s.cell in lossy)
+    losses = tuple(s.cell for s in steps if s.cell in lossy and s.action is Action.DELETE)
     if losses:
         why = f"records that show more than the id would be lost: {', '.join(map(str, losses))}"
         cure = "allow it with --allow-lossy-delete if the rest of the record does not matter"
         refusals.append(Refusal("lossy", why, cure, tuple(dict.fromkeys(cell.group for cell in losses))))
     return tuple(refusals)
+
+
+def _groups(steps: Sequence[Step], action: Action) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(step.cell.group for step in steps if step.action is action))
 
 
 def guards_now(plan: Plan, desired: Desired, lossy: Collection[Cell] = ()) -> tuple[Refusal, ...]:

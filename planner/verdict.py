@@ -116,6 +116,9 @@ class Body(NamedTuple):
     fault: str = ""
 
 
+NO_BODY = Body()
+
+
 class Answer(NamedTuple):
     """The end of a call: every try of it, in order, and the body of a read's answer."""
 
@@ -130,6 +133,10 @@ class Reading(NamedTuple):
     presence: Presence | None
     why: str = ""
     extra: bool = False
+
+
+SEEN_ABSENT = Reading(Presence.ABSENT)
+SEEN_PRESENT = Reading(Presence.PRESENT)
 
 
 class Effect(enum.Enum):
@@ -178,15 +185,15 @@ def judge_read(answer: Answer, dialect: Dialect) -> Reading:
     last = answer.tries[-1] if answer.tries else Try(TryEnd.STOPPED, 0.0)
     if last.end is not TryEnd.ANSWERED:
         return Reading(None, _words(answer.tries))
-    body = answer.body or Body()
+    body = answer.body or NO_BODY
     if body.fault:
         return Reading(None, hints.joined(body.fault, last.hint))
     if last.status == NOT_FOUND or (last.status == GONE and GONE in dialect.missing):
-        return Reading(Presence.ABSENT)
+        return SEEN_ABSENT
     if last.status == OK:
         if body.group != answer.call.group:
             return Reading(None, f"the answer is about another group: {body.group!r}")
-        return Reading(Presence.PRESENT, extra=body.extra)
+        return SEEN_PRESENT._replace(extra=True) if body.extra else SEEN_PRESENT
     return Reading(None, hints.joined(_words(answer.tries), last.hint or hints.after_read(last.status)))
 
 

@@ -34,7 +34,7 @@ from planner.ports import Knowledge, Stop
 from planner.transaction import World as Ports
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 from tests.simulation.memory import MemoryStore
-from tests.simulation.world import Faults, World
+from tests.simulation.world import Faults, Request, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -177,17 +177,18 @@ class ScriptedWorld(World):
             self.flying.discard(found.call.id)
         return found
 
-    def _arrive(self, call: Call, tries: tuple[Try, ...], generation: int, life: int) -> None:
-        self.arrivals.append((self.time, call))
-        key = (call.method, Cell(call.group, call.node))
+    def _arrive(self, request: Request) -> Answer | None:
+        self.arrivals.append((self.time, request.call))
+        key = (request.call.method, Cell(request.call.group, request.call.node))
         script = self.scripts[key]
         happening = script.popleft() if script else self.always.get(key, "")
         fault = happening() if callable(happening) else happening
         assert isinstance(self.faults, _NextFault)
         self.faults.next = str(fault or "")
-        super()._arrive(call, tries, generation, life)
+        return super()._arrive(request)
 
-    def _serve(self, call: Call, fault: str) -> tuple[int, Body | None, float]:
+    def _serve(self, request: Request, fault: str) -> tuple[int, Body | None, float]:
+        call = request.call
         self.served.append(call)
         if fault.isdigit():
             return int(fault), None, self.time
@@ -196,9 +197,9 @@ class ScriptedWorld(World):
         if fault == STRANGE:
             return 200, Body("another"), self.time
         if fault == RICH:
-            status, body = self._effect(call)
+            status, body = self._effect(request)
             return status, body and body._replace(extra=True), self.time
-        return super()._serve(call, fault)
+        return super()._serve(request, fault)
 
 
 class Bench:

@@ -17,7 +17,7 @@ from planner.results import Applied
 from planner.transaction import Abandoned, Transaction, open_steps, runs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from planner.model import Desired, Plan, Policy, Presence, Seen, Step
     from planner.ports import Knowledge, Lease, Store
@@ -55,15 +55,15 @@ def apply_plan(
     """
     if plan.cluster != desired.cluster:
         raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
-    check_finished(store, plan.cluster)
     knowledge = store.knowledge(plan.cluster)
+    check_finished(store, plan.cluster, knowledge)
     check_identity(desired, knowledge)
-    digest = codec.digest(plan)
+    sealed = codec.seal(plan)
     _check_belongs(plan, desired, knowledge)
-    already = store.applied(plan.cluster, digest)
+    already = store.applied(plan.cluster, sealed.digest)
     if already is None:
         _check_serial(plan, knowledge)
-        _refuse_if_guarded(plan, desired, None)
+        _refuse_if_guarded(plan, desired)
     if plan.is_empty:
         tidy(desired, store, lease, policy, world)
         return Applied(plan)
@@ -71,10 +71,11 @@ def apply_plan(
     if already is not None:
         return _confirm_applied(plan, already, seen)
     _check_seen(plan, seen)
-    _refuse_if_guarded(plan, desired, seen)
+    if seen.lossy:
+        _refuse_if_guarded(plan, desired, seen.lossy)
     runs = runs_of(plan.steps, plan.nodes, policy, seen.began)
     intent = Intent(
-        "apply", plan.nodes, plan.steps, policy, digest, plan.source, plan.allowances, codec.dump_plan(plan)
+        "apply", plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
     )
     number = lease.begin(intent)
     transaction = Transaction(
@@ -188,8 +189,8 @@ def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
     return Applied(plan, already=already)
 
 
-def _refuse_if_guarded(plan: Plan, desired: Desired, seen: Observation | None) -> None:
-    refusals = guards_now(plan, desired, seen.lossy if seen else ())
+def _refuse_if_guarded(plan: Plan, desired: Desired, lossy: Collection[Cell] = ()) -> None:
+    refusals = guards_now(plan, desired, lossy)
     if refusals:
         raise Refused(
             "The plan is refused, and nothing was changed",

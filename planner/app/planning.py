@@ -47,7 +47,8 @@ def make_plan(
     knowledge = store.knowledge(desired.cluster)
     check_identity(desired, knowledge)
     check_supported(desired)
-    knowledge = replace(knowledge, watched=to_watch(store, desired.cluster, policy, world.clock))
+    watched = to_watch(store, desired.cluster, policy, world.clock)
+    knowledge = replace(knowledge, watched=watched) if watched else knowledge
     seen = read(cells_to_read(desired, knowledge), desired.nodes, policy, world)
     return build(
         desired,
@@ -101,13 +102,18 @@ def check_identity(desired: Desired, knowledge: Knowledge) -> None:
         )
 
 
-def check_finished(store: Store, cluster: str) -> None:
+def check_finished(store: Store, cluster: str, knowledge: Knowledge | None = None) -> None:
     """Refuse while an unfinished transaction is in the store.
+
+    Args:
+        store: where it would be.
+        cluster: the cluster's name.
+        knowledge: what the store knows of the cluster, if it was just read.
 
     Raises:
         Incomplete: there is one.
     """
-    unfinished = store.knowledge(cluster).unfinished
+    unfinished = (knowledge or store.knowledge(cluster)).unfinished
     if unfinished is not None:
         record = store.record(cluster, unfinished)
         steps = open_steps(states_of(record)) if record else ()

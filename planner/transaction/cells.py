@@ -38,6 +38,10 @@ MAX_MISUNDERSTOOD = 2
 """How often in a row a node may say to an undo what only other settings can mend, before we stop."""
 
 
+# What every read asks for, looked up once: Python 3.11 is slow to find a member by its enum.
+ABSENT, READ, STOPPED = Presence.ABSENT, Method.READ, TryEnd.STOPPED
+
+
 class Reader:
     """Reads cells; absence is confirmed unless a single 'not found' is good enough."""
 
@@ -58,18 +62,18 @@ class Reader:
         a row, one back-off apart; a single one will do where the caller `expected` it and closes nothing.
         """
         dialect = self._dialects[cell.node]
-        needed = 1 if expected is Presence.ABSENT else dialect.confirm_absent
+        needed = 1 if expected is ABSENT else dialect.confirm_absent
         stopped = 0
         while True:
-            answer = yield self.call(Method.READ, cell, self._policy.tries)
-            if answer.tries[-1].end is TryEnd.STOPPED and stopped < self._policy.tries:
+            answer = yield self.call(READ, cell, self._policy.tries)
+            if answer.tries[-1].end is STOPPED and stopped < self._policy.tries:
                 # The permit was missing for a moment: a slow commit, a process that was paused.
                 stopped += 1
                 yield self._clock.now() + self._policy.pause(stopped)
                 continue
             reading = judge_read(answer, dialect)
             needed -= 1
-            if reading.presence is not Presence.ABSENT or needed <= 0:
+            if reading.presence is not ABSENT or needed <= 0:
                 return reading
             yield self._clock.now() + self._policy.backoff
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 WAVES_PER_FLIGHT = 8
 """Steps marked in one durable commit, as a multiple of the requests in flight."""
 
+TO_UNDO = frozenset({StepState.STARTED, StepState.DONE, StepState.UNKNOWN, StepState.UNDO_FAILED})
+"""A step in one of these states is undone when the transaction is reversed."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -205,7 +208,7 @@ class Transaction:
             if run.state is StepState.STARTED and not run.ours:
                 # Never sent, or turned down: what is there is not ours.
                 self._journal.move(run, StepState.NOT_APPLIED)
-            elif run.state in (StepState.STARTED, StepState.DONE, StepState.UNKNOWN, StepState.UNDO_FAILED):
+            elif run.state in TO_UNDO:
                 self._journal.move(run, StepState.UNDOING)
                 to_undo.append(run)
             elif run.state is StepState.UNDOING:

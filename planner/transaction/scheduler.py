@@ -97,25 +97,32 @@ class Scheduler:
             LockLost: the lock is not provably held; requests may still be in flight.
         """
         self._failure = None
-        source = iter(tasks)
+        source, more = iter(tasks), True
+        flying, sleeping = self._flying, self._sleeping
         while True:
             self._look_at_control(interruptible)
-            self._wake()
-            self._fill(source)
-            if not self._flying and not self._sleeping:
+            now = self._clock.now()
+            if sleeping and sleeping[0][0] <= now:
+                self._wake(now)
+            if more or self._queued:
+                more = self._fill(source)
+            if not flying and not sleeping:
                 break
-            answer = self._nodes.wait(self._next_look())
+            next_look = now + HEARTBEAT
+            if sleeping:
+                next_look = min(next_look, sleeping[0][0])
+            answer = self._nodes.wait(next_look)
             if answer is not None:
-                self._resume(self._flying.pop(answer.call.id), answer)
+                self._resume(flying.pop(answer.call.id), answer)
         if self._failure is not None:
             raise self._failure
 
     def _look_at_control(self, interruptible: bool) -> None:
         stop = self._control.check()
+        if stop is None:
+            return
         if stop in (Stop.ABANDON, Stop.EXPIRE):
             raise Abandoned(stop)
-        if stop is not Stop.INTERRUPT:
-            return
         stops = interruptible and self._failure is None
         if stops:
             self._fail(RunInterrupted())
@@ -123,17 +130,15 @@ class Scheduler:
             self._told = True
             self._on_interrupt(stops)
 
-    def _next_look(self) -> float:
-        soon = self._clock.now() + HEARTBEAT
-        return min(soon, self._sleeping[0][0]) if self._sleeping else soon
-
-    def _wake(self) -> None:
-        now = self._clock.now()
+    def _wake(self, now: float) -> None:
         while self._sleeping and self._sleeping[0][0] <= now:
             self._resume(heapq.heappop(self._sleeping)[2], None)
 
-    def _fill(self, source: Iterator[Task]) -> None:
-        """Send what is queued, then start new tasks, while there is room in flight."""
+    def _fill(self, source: Iterator[Task]) -> bool:
+        """Send what is queued, then start new tasks, while there is room in flight.
+
+        Returns whether there may be more tasks to start.
+        """
         while len(self._flying) < self._parallelism:
             if self._queued:
                 task, call = self._queued.popleft()
@@ -142,8 +147,9 @@ class Scheduler:
                 continue
             task_or_none = None if self._failure else next(source, None)
             if task_or_none is None:
-                return
+                return False
             self._resume(task_or_none, None)
+        return True
 
     def _resume(self, task: Task, value: Answer | None) -> None:
         try:

@@ -23,10 +23,11 @@ POST, DEL = Method.CREATE, Method.DELETE
 
 
 def _heedless(fill: Any) -> Any:
-    def new_steps_start_all_the_same(self: Any, source: Any) -> None:
+    def new_steps_start_all_the_same(self: Any, source: Any) -> Any:
         failure, self._failure = self._failure, None
-        fill(self, source)
+        more = fill(self, source)
         self._failure = self._failure or failure
+        return more or failure is not None
 
     return new_steps_start_all_the_same
 

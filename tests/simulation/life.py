@@ -7,7 +7,6 @@ says exit 4 and names the cells that may differ; and a recovery in a healed worl
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from planner.app import apply_plan, make_plan, recover, what_to_recover
@@ -35,14 +34,18 @@ from planner.model import (
     TransactionState,
 )
 from planner.transaction import World as Ports
-from planner.verdict import Call, Method
+from planner.verdict import Call
 from tests.simulation.memory import MemoryLease, MemoryStore
-from tests.simulation.world import SETTLE, Crash, Faults, World
+from tests.simulation.world import FAULT_NAMES, SETTLE, Crash, Faults, World
 
 CLUSTER = "simulated"
 NAMES = ("node01", "node02", "node03")
 PROOF_LIFE = 5.0
 URLS = {name: f"http://{name}" for name in NAMES}
+NODES = tuple(Node(name, url) for name, url in URLS.items())
+NO_LIMITS = Limits(None, None)
+UNTOUCHED = frozenset({StepState.PENDING, StepState.NOT_APPLIED, StepState.NOT_OURS, StepState.UNDONE})
+"""A cell in one of these states, as the store holds it, must not be written."""
 
 
 class Violation(AssertionError):
@@ -72,9 +75,7 @@ def scenario_of(seed: int) -> Scenario:
     """Draw a scenario within the assumptions."""
     rng = random.Random(seed)
     scenario = Scenario(seed, groups=rng.choice((1, 2, 2, 3)), parallelism=rng.choice((1, 2, 4, 16)))
-    kinds = ["error_before", "error_after", "hang_before", "hang_after", "late", "late_error"]
-    kinds += ["reset_before", "reset_after", "refused", "rate_limit", "false_404"]
-    for kind in rng.sample(kinds, rng.choice((0, 1, 1, 2, 4))):
+    for kind in rng.sample(FAULT_NAMES, rng.choice((0, 1, 1, 2, 4))):
         setattr(scenario.faults, kind, rng.choice((0.02, 0.1, 0.3, 0.6)) / (4 if kind == "false_404" else 1))
     if rng.random() < 0.35:
         scenario.crashes = [rng.randint(2, 90) for _ in range(rng.choice((1, 1, 2, 3)))]
@@ -113,30 +114,26 @@ class Life:
         rng = self.rng = random.Random(scenario.seed * 7 + 1)
         self.world = World(rng, {name: set() for name in NAMES})
         self.world.timeline = [] if keep_timeline else None
-        self.store = MemoryStore()
-        self.store.say = self.world.say
+        self.store = MemoryStore(seed=scenario.seed + 3)
+        self.store.say = self.world.say if keep_timeline else None
+        self.memory = self.store.memory(CLUSTER)
         self.policy = Policy(parallelism=scenario.parallelism, settle=SETTLE)
         self.ports = Ports(self.world, self.world, self.world, self.world)
         self.desired = self._draw_cluster()
         self.before: dict[str, frozenset[str]] = {}
         self.plan: Plan | None = None
+        self.runs = 0
 
     def _draw_cluster(self) -> Desired:
         """Some groups exist, some are wanted, some are managed: creates, repairs, deletes, adoptions."""
-        memory = self.store.memory(CLUSTER)
+        memory = self.memory
         memory.nodes = tuple(URLS.items())
         wanted = []
         for number in range(self.scenario.groups):
             group = f"g{number}"
             kind = self.rng.choice(("create", "create", "delete", "absent", "repair", "adopt"))
-            holders = {
-                "create": (),
-                "delete": NAMES,
-                "absent": NAMES,
-                "adopt": NAMES,
-                "repair": self.rng.sample(NAMES, self.rng.randint(1, 2)),
-            }[kind]
-            for name in holders:
+            some = self.rng.sample(NAMES, self.rng.randint(1, 2))
+            for name in {"create": (), "repair": some}.get(kind, NAMES):
                 self.world.nodes[name].add(group)
             if kind in ("delete", "repair"):
                 for name in NAMES:
@@ -144,8 +141,7 @@ class Life:
             if kind != "delete":
                 state = Presence.ABSENT if kind == "absent" else Presence.PRESENT
                 wanted.append(Group(group, NAMES, state))
-        nodes = tuple(Node(name, url) for name, url in URLS.items())
-        return Desired(CLUSTER, nodes, tuple(wanted), Limits(None, None))
+        return Desired(CLUSTER, NODES, tuple(wanted), NO_LIMITS)
 
     # Runs.
 
@@ -153,6 +149,7 @@ class Life:
         """Plan in peace, then apply under the scenario's faults; say how it ended."""
         self.plan = make_plan(self.desired, self.store, self.policy, self.ports)
         self.before = self.world.snapshot()
+        self.runs += 1
         self._let_loose()
         try:
             with self.store.lock(CLUSTER, "apply", 0) as lease:
@@ -173,6 +170,7 @@ class Life:
     def recover(self) -> str:
         """Recover, perhaps dying again; say how it ended."""
         self.world.pass_time(self.scenario.recover_after)
+        self.runs += 1
         self._arm()
         try:
             with self.store.lock(CLUSTER, "recover", 0) as lease:
@@ -195,7 +193,6 @@ class Life:
         }
         world.signal_in = scenario.signal_in
         self.store.fail_rate = scenario.store_fails
-        self.store.rng = random.Random(scenario.seed + 3)
         cells = [step.cell for step in self.plan.steps] if self.plan else []
         if scenario.refuse and cells:
             world.refuses = {self.rng.choice(cells)}
@@ -238,47 +235,31 @@ class Life:
 
     def _hold(self, lease: MemoryLease) -> None:
         """Prove the lock at every look at the control; perhaps another run takes it."""
-        world, memory = self.world, self.store.memory(CLUSTER)
-        proved_at = world.time
+        world = self.world
         stolen_after, self.scenario.stolen_after = self.scenario.stolen_after, None
 
         def steal() -> None:
-            memory.epoch += 1
+            self.memory.epoch += 1
             world.say("another run has the lock")
-
-        def check() -> None:
-            nonlocal proved_at
-            lease.prove()
-            proved_at = world.time
 
         if stolen_after is not None:
             world.at(world.time + stolen_after, steal)
-        world.on_check = check
-        world.permit = lambda: world.time - proved_at < PROOF_LIFE
-        self._guard_marks(world.permit)
+        world.on_check = lease.prove
+        world.checked_at = world.time
+        world.permit = lambda: world.time - world.checked_at < PROOF_LIFE
+        world.before_write = self._guard
 
-    def _guard_marks(self, permit: Callable[[], bool]) -> None:
+    def _guard(self, call: Call) -> None:
         """Law 1 and 7: no write without a durable mark of its cell, or without the lock."""
-        submit = World.submit
-        world, memory = self.world, self.store.memory(CLUSTER)
-
-        def guarded(call: Call) -> None:
-            if call.method is not Method.READ:
-                record = list(memory.records.values())[-1]
-                numbers = {step.cell: step.number for step in record.intent.steps}
-                mark = memory.marks[record.number].get(numbers[Cell(call.group, call.node)])
-                if mark is None or mark.state in (
-                    StepState.PENDING,
-                    StepState.NOT_APPLIED,
-                    StepState.NOT_OURS,
-                    StepState.UNDONE,
-                ):
-                    raise Violation(f"a write without a mark: {call}, {mark}")
-                if not permit():
-                    raise Violation("a write without a young proof of the lock")
-            submit(world, call)
-
-        self.ports = Ports(_Guarded(world, guarded), world, world, world)
+        memory = self.memory
+        number = len(memory.records)
+        steps = memory.records[number].intent.steps
+        step = next(step for step in steps if step.cell == (call.group, call.node))
+        mark = memory.marks[number].get(step.number)
+        if mark is None or mark.state in UNTOUCHED:
+            raise Violation(f"a write without a mark: {call}, {mark}")
+        if not self.world.permit():
+            raise Violation("a write without a young proof of the lock")
 
     # What must be true.
 
@@ -303,7 +284,7 @@ class Life:
         wanted = {step.cell: step.after if forward else step.before for step in self.plan.steps}
         if forward:
             wanted |= dict(self.plan.bystanders)
-        marks = self.store.memory(CLUSTER).marks.get(1)
+        marks = self.memory.marks.get(1)
         if marks is None:
             return  # nothing was begun
         foreign = {
@@ -348,15 +329,6 @@ class Life:
         )
 
 
-class _Guarded:
-    """The world's nodes with a guard before every request."""
-
-    def __init__(self, world: World, submit) -> None:  # type: ignore[no-untyped-def]
-        self.submit = submit
-        self.wait = world.wait
-        self.revoke = world.revoke
-
-
 def live(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
     """Live one scenario within the assumptions to its end, and check it at every end of a run.
 
@@ -370,7 +342,7 @@ def live(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
             life.check(ending)
         ending = _recover_until_done(life, ending, check=True)
         if ending == "crash":  # it died before the transaction began, or after it was closed
-            records = life.store.memory(CLUSTER).records
+            records = life.memory.records
             applied = bool(records) and records[1].state is TransactionState.APPLIED
             life.check("applied" if applied else "reversed")
     except Violation as violation:
@@ -407,7 +379,7 @@ def live_outside(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
 
 def _recover_until_done(life: Life, ending: str, *, check: bool) -> str:
     runs = 0
-    while what_to_recover(life.store, CLUSTER) is not None:
+    while life.store.knowledge(CLUSTER).unfinished is not None:
         runs += 1
         if runs > 3:
             life.heal()

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from planner.errors import Incomplete, Locked, LockLost, StoreFailed
 from planner.model import (
@@ -37,17 +38,25 @@ class ClusterMemory:
 class MemoryStore:
     """Implements `planner.ports.Store`; every commit may fail or crash, as `on_commit` says."""
 
-    def __init__(self, store: str = "memory") -> None:
+    def __init__(self, store: str = "memory", seed: int = 0) -> None:
         self.id = store
+        self._seed = seed
         self._clusters: dict[str, ClusterMemory] = {}
         self.on_commit: Callable[[str], None] = lambda moment: None
         self.fail_rate = 0.0
-        self.rng = random.Random(0)
-        self.say: Callable[[str], None] = lambda text: None
+        self.say: Callable[[str], None] | None = None  # told of every commit
+
+    @cached_property
+    def rng(self) -> random.Random:
+        """Decides which commits fail; made when it is needed, since most lives never ask it."""
+        return random.Random(self._seed)
 
     def memory(self, cluster: str) -> ClusterMemory:
         """The durable half."""
-        return self._clusters.setdefault(cluster, ClusterMemory())
+        memory = self._clusters.get(cluster)
+        if memory is None:
+            memory = self._clusters[cluster] = ClusterMemory()
+        return memory
 
     def knowledge(self, cluster: str) -> Knowledge:
         """See the port."""
@@ -180,32 +189,35 @@ class MemoryLease:
             check_transaction_move(record.state, wave.state)
         for mark in wave.marks:
             m.marks[number][mark.number] = mark
-        m.records[number] = replace(
-            record, state=wave.state or record.state, message=wave.message or record.message
-        )
-        state = m.records[number].state
+        state = wave.state or record.state
+        if wave.state or wave.message:
+            message = wave.message or record.message
+            m.records[number] = Record(number, self.cluster, state, record.intent, (), message)
         if state is not TransactionState.OPEN:
             self._watch(number, record.intent, applied=state is TransactionState.APPLIED)
-        shown = ", ".join(f"{mark.number}={mark.state}" for mark in wave.marks)
-        self.store.say(f"store: {shown} {wave.state or ''} {wave.message}")
+        if self.store.say is not None:
+            shown = ", ".join(f"{mark.number}={mark.state}" for mark in wave.marks)
+            self.store.say(f"store: {shown} {wave.state or ''} {wave.message}")
 
     def _watch(self, number: int, intent: Intent, *, applied: bool) -> None:
         """As the real store: an unanswered write puts its cell on the list; a later transaction moves it."""
         urls = {node.name: node.url for node in intent.nodes}
+        marks, watch = self.memory.marks[number], self.memory.watch
         for step in intent.steps:
             key = (step.cell.group, urls[step.cell.node])
             outcome = step.after if applied else step.before
-            if self.memory.marks[number][step.number].unanswered:
-                self.memory.watch[key] = Watched(*key, number, outcome, "2026-01-01T00:00:00Z")
-            elif key in self.memory.watch:
-                self.memory.watch[key] = self.memory.watch[key]._replace(outcome=outcome)
+            if marks[step.number].unanswered:
+                watch[key] = Watched(*key, number, outcome, "2026-01-01T00:00:00Z")
+            elif key in watch:
+                watch[key] = watch[key]._replace(outcome=outcome)
 
     def _before(self, what: str) -> None:
         if self.memory.epoch != self.epoch:
             raise LockLost("The lock was lost")
         self.store.on_commit(f"before {what}")
         if self.store.fail_rate and self.store.rng.random() < self.store.fail_rate:
-            self.store.say("store: commit failed")
+            if self.store.say is not None:
+                self.store.say("store: commit failed")
             raise StoreFailed("The store cannot be written", why="simulated")
 
     def _after(self, what: str) -> None:

@@ -11,6 +11,8 @@ import heapq
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
 
 from planner.model import Cell, Event
 from planner.ports import Stop
@@ -18,14 +20,29 @@ from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 
 READ_TIMEOUT = 10.0
 SETTLE = 20.0
+SHORTEST_WAY = 0.001  # seconds to a node and back, and how much longer it may be
+WAYS_DIFFER = 0.019
 RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
+READ, CREATE = Method.READ, Method.CREATE
+NOT_SENT, UNANSWERED, ANSWERED = TryEnd.NOT_SENT, TryEnd.UNANSWERED, TryEnd.ANSWERED
+
+BEFORE_EFFECT = {
+    "error_before": (500, 0.0),
+    "rate_limit": (429, 0.0),
+    "hang_before": (0, READ_TIMEOUT),
+    "reset_before": (0, 0.0),
+}
+"""Faults that keep a request from its effect: the status (0: none), and seconds until the client knows."""
+
+AFTER_EFFECT = {"error_after": (500, 0.0), "hang_after": (0, READ_TIMEOUT), "reset_after": (0, 0.0)}
+"""Faults that hide an effect: likewise."""
 
 
 class Crash(BaseException):
     """The process is gone: raised out of a port, and nothing of the run goes on."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class Faults:
     """Rates of faults, each between 0 and 1, drawn for every try.
 
@@ -47,11 +64,26 @@ class Faults:
     late_by: tuple[float, float] = (0.1, SETTLE * 0.95)
     lies: int = 1
 
+    def __init__(self, **changed: Any) -> None:
+        """No faults, but for what is given."""
+        for name, value in changed.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not hasattr(type(self), name):
+            raise AttributeError(f"there is no fault {name!r}")
+        self.__dict__.pop("odds", None)  # a changed rate counts from the next try on
+        super().__setattr__(name, value)
+
+    @cached_property
+    def odds(self) -> list[tuple[str, float]]:
+        """The faults that can happen at all, in a fixed order."""
+        return [(name, getattr(self, name)) for name in FAULT_NAMES if getattr(self, name)]
+
     def draw(self, rng: random.Random) -> str:
         """The name of the fault that hits this try; empty for none."""
         dice = rng.random()
-        for name in FAULT_NAMES:
-            rate = getattr(self, name)
+        for name, rate in self.odds:
             if dice < rate:
                 return name
             dice -= rate
@@ -73,6 +105,24 @@ FAULT_NAMES = (
 )
 
 
+class Request:
+    """A call on its way, the tries of it that have ended, and the body of its answer."""
+
+    __slots__ = ("body", "call", "cell", "generation", "life", "tries")
+
+    def __init__(self, call: Call, generation: int, life: int) -> None:
+        self.call = call
+        self.cell = call.group, call.node  # equal to the `Cell` of these two
+        self.tries: tuple[Try, ...] = ()
+        self.body: Body | None = None
+        self.generation = generation
+        self.life = life
+
+
+Act: TypeAlias = Callable[..., Answer | None]
+"""What happens at a time; an answer is handed to whoever waits."""
+
+
 @dataclass(slots=True)
 class World:
     """Nodes, clock, control and timeline of one simulated life; several runs may live in it."""
@@ -90,16 +140,18 @@ class World:
     crash_in: int | None = None  # port calls until the process dies
     signal_in: int | None = None  # looks at the control until an interrupt comes
     signals: int = 0
-    on_check: Callable[[], None] = lambda: None
+    on_check: Callable[[], None] = lambda: None  # such as a proof of the lock
+    checked_at: float = 1000.0  # when it last went well
     permit: Callable[[], bool] = lambda: True
+    before_write: Callable[[Call], None] = lambda call: None
     foreign: set[Cell] = field(default_factory=set)  # cells that somebody else has written
-    seen: dict[Cell, tuple[float, bool]] = field(default_factory=dict)  # the last truthful, answered read
-    written: dict[Cell, float] = field(default_factory=dict)  # when a write of ours last arrived
-    _heap: list[tuple[float, int, Callable[[], Answer | None]]] = field(default_factory=list)
+    seen: dict[tuple[str, str], tuple[float, bool]] = field(default_factory=dict)  # last true read
+    written: dict[tuple[str, str], float] = field(default_factory=dict)  # when a write of ours last arrived
+    _heap: list[tuple[float, int, Act, Request | None]] = field(default_factory=list)
     _count: int = 0
     _life: int = 0  # raised by a crash: what an older life sent may still land, but is not answered
     _generation: int = 0
-    _lied: dict[Cell, int] = field(default_factory=dict)
+    _lied: dict[tuple[str, str], int] = field(default_factory=dict)
 
     # Clock.
 
@@ -115,27 +167,30 @@ class World:
 
     def check(self) -> Stop | None:
         """See `planner.ports.Control`."""
-        self.port_call("control")
+        if self.crash_in is not None:
+            self.port_call("control")
         self.on_check()
+        self.checked_at = self.time
         if self.signal_in is not None:
             self.signal_in -= 1
             if self.signal_in <= 0:
                 self.signals += 1
                 self.signal_in = None
                 self.say("signal")
-        if self.signals > 1:
-            return Stop.ABANDON
-        return Stop.INTERRUPT if self.signals else None
+        if not self.signals:
+            return None
+        return Stop.INTERRUPT if self.signals == 1 else Stop.ABANDON
 
     def port_call(self, name: str) -> None:
-        """Count a call of any port; the process may die at each."""
-        if self.crash_in is not None:
-            self.crash_in -= 1
-            if self.crash_in <= 0:
-                self.say(f"CRASH in {name}")
-                self.crash_in = None
-                self.die()
-                raise Crash
+        """Count a call of any port towards `crash_in`; the process may die at each."""
+        if self.crash_in is None:
+            return
+        self.crash_in -= 1
+        if self.crash_in <= 0:
+            self.say(f"CRASH in {name}")
+            self.crash_in = None
+            self.die()
+            raise Crash
 
     def die(self) -> None:
         """What was sent may still land; nobody waits for it, and nothing is tried again."""
@@ -153,8 +208,11 @@ class World:
 
     def submit(self, call: Call) -> None:
         """See `planner.ports.Nodes`."""
-        self.port_call("submit")
-        self._try(call, (), self._generation, self._life)
+        if call.method is not READ:
+            self.before_write(call)
+        if self.crash_in is not None:
+            self.port_call("submit")
+        self._try(Request(call, self._generation, self._life))
 
     def revoke(self) -> None:
         """See `planner.ports.Nodes`."""
@@ -162,10 +220,12 @@ class World:
 
     def wait(self, until: float) -> Answer | None:
         """Let virtual time pass until an answer comes, or until `until`."""
-        self.port_call("wait")
-        while self._heap and self._heap[0][0] <= until:
-            self.time, _, act = heapq.heappop(self._heap)
-            answer = act()
+        if self.crash_in is not None:
+            self.port_call("wait")
+        heap = self._heap
+        while heap and heap[0][0] <= until:
+            self.time, _, act, request = heapq.heappop(heap)
+            answer = act(request) if request is not None else act()
             if answer is not None:
                 return answer
         self.time = max(self.time, until)
@@ -175,117 +235,110 @@ class World:
         """Let time pass without a run."""
         end = self.time + seconds
         while self._heap and self._heap[0][0] <= end:
-            self.time, _, act = heapq.heappop(self._heap)
-            act()
+            self.time, _, act, request = heapq.heappop(self._heap)
+            _ = act(request) if request is not None else act()
         self.time = end
 
     # The life of a request.
 
-    def _try(self, call: Call, tries: tuple[Try, ...], generation: int, life: int) -> None:
-        if life != self._life:
+    def _try(self, request: Request) -> None:
+        if request.life != self._life:
             return
-        if generation != self._generation or not self.permit():
-            self._answer(call, (*tries, Try(TryEnd.STOPPED, self.time)), None, life)
+        if request.generation != self._generation or not self.permit():
+            request.tries += (Try(TryEnd.STOPPED, self.time),)
+            self.at(self.time, self._answer, request)
             return
-        self.at(
-            self.time + self.rng.uniform(0.001, 0.02), lambda: self._arrive(call, tries, generation, life)
-        )
+        travel = SHORTEST_WAY + WAYS_DIFFER * self.rng.random()
+        self.at(self.time + travel, self._arrive, request)
 
-    def _arrive(self, call: Call, tries: tuple[Try, ...], generation: int, life: int) -> None:
-        write = call.method is not Method.READ
+    def _arrive(self, request: Request) -> Answer | None:
+        call, now = request.call, self.time
         fault = self.faults.draw(self.rng)
-        window = self.dead.get(call.node)
-        if fault == "refused" or (window and window[0] <= self.time < window[1]):
-            self._ended(
-                call, tries, Try(TryEnd.NOT_SENT, self.time, detail="refused"), None, generation, life
-            )
-            return
-        if write:
-            self.written[Cell(call.group, call.node)] = self.time
+        if fault == "refused" or (self.dead and self._is_dead(call.node)):
+            return self._ended(request, Try(NOT_SENT, now, 0, "refused"), now, True)
+        if call.method is not READ:
+            self.written[request.cell] = now
         if self.timeline is not None:
             self.say(f"{call.method} {call.group} on {call.node} {fault}")
-        status, body, at = self._serve(call, fault)
+        status, body, at = self._serve(request, fault)
         if status:
-            self._ended(call, tries, Try(TryEnd.ANSWERED, at, status), body, generation, life)
-        else:
-            lost = Try(TryEnd.UNANSWERED, at, detail="time-out" if "hang" in fault else "reset")
-            self._ended(call, tries, lost, None, generation, life, at=at)
+            answered = Try(ANSWERED, at, status)
+            return self._ended(request, answered, at, status in RETRY_STATUSES, body)
+        lost = Try(UNANSWERED, at, 0, "time-out" if "hang" in fault else "reset")
+        return self._ended(request, lost, at, call.method is READ)  # no write is repeated blindly
 
-    def _serve(self, call: Call, fault: str) -> tuple[int, Body | None, float]:
+    def _is_dead(self, name: str) -> bool:
+        window = self.dead.get(name)
+        return window is not None and window[0] <= self.time < window[1]
+
+    def _serve(self, request: Request, fault: str) -> tuple[int, Body | None, float]:
         """What the node does: status (0: no answer), body, and when the client knows."""
-        now = self.time
-        early = {
-            "error_before": (500, now),
-            "rate_limit": (429, now),
-            "hang_before": (0, now + READ_TIMEOUT),
-            "reset_before": (0, now),
-        }
-        if fault in early:
-            return early[fault][0], None, early[fault][1]
-        if fault in ("late", "late_error") and call.method is not Method.READ:
-            self.at(now + self.rng.uniform(*self.faults.late_by), lambda: self._late(call))
+        now, reads = self.time, request.call.method is READ
+        if fault in BEFORE_EFFECT:
+            status, seconds = BEFORE_EFFECT[fault]
+            return status, None, now + seconds
+        if fault in ("late", "late_error") and not reads:
+            self.at(now + self.rng.uniform(*self.faults.late_by), self._late, request)
             return (500, None, now) if fault == "late_error" else (0, None, now + READ_TIMEOUT)
-        status, body = self._effect(call, lie=fault == "false_404")
-        after = {"error_after": (500, now), "hang_after": (0, now + READ_TIMEOUT), "reset_after": (0, now)}
-        if fault in after:
-            return after[fault][0], None, after[fault][1]
-        cell = Cell(call.group, call.node)
-        truthful = (status == 200) is (call.group in self.nodes[call.node])
-        if call.method is Method.READ and truthful:
-            self._lied.pop(cell, None)  # only an answer ends a row of lies
-            self.seen[cell] = (now, status == 200)
+        if fault == "false_404" and reads and self._may_lie(request):
+            return 404, None, now
+        status, body = self._effect(request)
+        if fault in AFTER_EFFECT:
+            status, seconds = AFTER_EFFECT[fault]
+            return status, None, now + seconds
+        if reads:
+            self._lied.pop(request.cell, None)  # only an answer ends a row of lies
+            self.seen[request.cell] = (now, status == 200)
         return status, body, now
 
-    def _late(self, call: Call) -> None:
-        self._effect(call)
-        self.say(f"late effect: {call.method} {call.group} on {call.node}")
+    def _may_lie(self, request: Request) -> bool:
+        """Whether one more 'not found' for a present cell is within the assumptions; it is counted."""
+        group, name = cell = request.cell
+        lies = self._lied.get(cell, 0)
+        if group not in self.nodes[name] or lies >= self.faults.lies:
+            return False
+        self._lied[cell] = lies + 1
+        return True
 
-    def _effect(self, call: Call, *, lie: bool = False) -> tuple[int, Body | None]:
-        groups = self.nodes[call.node]
-        there = call.group in groups
-        cell = Cell(call.group, call.node)
-        if call.method is Method.READ:
-            if there and lie and self._lied.get(cell, 0) < self.faults.lies:
-                self._lied[cell] = self._lied.get(cell, 0) + 1
-                return 404, None
-            return (200, Body(call.group)) if there else (404, None)
-        if call.method is Method.CREATE:
+    def _late(self, request: Request) -> None:
+        self._effect(request)
+        method, group, name = request.call[1:4]
+        self.say(f"late effect: {method} {group} on {name}")
+
+    def _effect(self, request: Request) -> tuple[int, Body | None]:
+        method, cell = request.call.method, request.cell
+        group, name = cell
+        groups = self.nodes[name]
+        there = group in groups
+        if method is READ:
+            return (200, Body(group)) if there else (404, None)
+        if method is CREATE:
             if cell in self.refuses:
                 return 403, None
-            groups.add(call.group)
+            groups.add(group)
             return (400, None) if there else (201, None)
-        groups.discard(call.group)
+        groups.discard(group)
         return (200, None) if there else (404, None)
 
     def _ended(
-        self,
-        call: Call,
-        tries: tuple[Try, ...],
-        last: Try,
-        body: Body | None,
-        generation: int,
-        life: int,
-        at: float | None = None,
-    ) -> None:
+        self, request: Request, last: Try, when: float, again: bool, body: Body | None = None
+    ) -> Answer | None:
         """One try is over: try again as the adapter would, or answer."""
-        tries = (*tries, last)
-        retried = (
-            last.end is TryEnd.NOT_SENT
-            or (last.end is TryEnd.ANSWERED and last.status in RETRY_STATUSES)
-            or (last.end is TryEnd.UNANSWERED and call.method is Method.READ)
-        )
-        when = self.time if at is None else at
-        if retried and len(tries) < call.tries:
-            pause = self.backoff * 2 ** (len(tries) - 1)
-            self.at(when + pause, lambda: self._try(call, tries, generation, life))
-        else:
-            self.at(when, lambda: self._answered(call, tries, body, life))
+        request.tries += (last,)
+        tried = len(request.tries)
+        if again and tried < request.call.tries:
+            self.at(when + self.backoff * 2 ** (tried - 1), self._try, request)
+            return None
+        request.body = body
+        if when <= self.time:
+            return self._answer(request)
+        self.at(when, self._answer, request)
+        return None
 
-    def _answered(self, call: Call, tries: tuple[Try, ...], body: Body | None, life: int) -> Answer | None:
-        return Answer(call, tries, body) if life == self._life else None
-
-    def _answer(self, call: Call, tries: tuple[Try, ...], body: Body | None, life: int) -> None:
-        self.at(self.time, lambda: self._answered(call, tries, body, life))
+    def _answer(self, request: Request) -> Answer | None:
+        if request.life != self._life:
+            return None
+        return Answer(request.call, request.tries, request.body)
 
     # Other people.
 
@@ -299,10 +352,10 @@ class World:
 
         self.at(self.time + after, act)
 
-    def at(self, when: float, act: Callable[[], Answer | None]) -> None:
-        """Let something happen at a time."""
+    def at(self, when: float, act: Act, request: Request | None = None) -> None:
+        """Let something happen at a time, perhaps to a request."""
         self._count += 1
-        heapq.heappush(self._heap, (when, self._count, act))
+        heapq.heappush(self._heap, (when, self._count, act, request))
 
     def say(self, text: str) -> None:
         """Add a line to the timeline, when one is kept."""
