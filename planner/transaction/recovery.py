@@ -20,6 +20,9 @@ FINISHED = frozenset(
 """Nothing of ours is on the cells of such steps, or can still come. All others are in doubt, `done` included:
 when the store could not be written, the dead run may have begun to undo them without a mark."""
 
+IN_FLIGHT = frozenset({StepState.STARTED, StepState.UNKNOWN, StepState.UNDOING})
+"""A write to the cells of such steps may have been on its way when the run died: nobody saw its answer."""
+
 
 def resume(record: Record, policy: Policy, now: float) -> list[StepRun]:
     """The runs of an unfinished transaction, as the journal knows them.
@@ -63,7 +66,7 @@ def states_of(record: Record) -> Iterator[tuple[Step, StepState]]:
 
 def _restore(run: StepRun, mark: CellMark, now: float) -> None:
     run.state = mark.state
-    run.unanswered = mark.unanswered
+    run.unanswered = mark.unanswered or mark.state in IN_FLIGHT
     run.note = mark.note
     if mark.state not in FINISHED:
         # A mark is made before its request: 'not tried' in the journal does not mean that nothing was sent.

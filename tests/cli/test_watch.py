@@ -26,6 +26,28 @@ def test_an_effect_later_than_the_settle_time_is_found_and_planned_back(
     assert cluster.groups() == before
 
 
+def test_a_dead_runs_request_that_lands_after_the_recovery_is_found_too(
+    shop: Shop, cluster: SimulatedCluster
+) -> None:
+    """Nobody was there to see that it went unanswered."""
+    before = cluster.groups()
+    shop.file("kept", "old", "a")
+    cluster.hold(1, "after")
+    with shop.start("apply", "--yes") as process:
+        [held] = cluster.wait_held(60)
+        process.kill()
+    assert shop.run("recover").code == 0
+    assert cluster.groups() == before
+    cluster.release()
+    assert cluster.groups()[held.node] == ("a", "kept", "old")
+
+    shop.file("kept", "old")
+    ended = shop.run("apply", "--yes")
+    assert ended.code == 0, ended.err
+    assert "late effect of TX 1" in ended.out
+    assert cluster.groups() == before
+
+
 def test_without_watching_the_late_effect_is_left_alone(shop: Shop, cluster: SimulatedCluster) -> None:
     cluster.set_faults("node02:POST:late=1@3")
     shop.file("kept", "old", "a")
