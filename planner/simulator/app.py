@@ -120,7 +120,7 @@ class NodeApp:
 
     async def _serve(self, call: Call, connection: Connection, receive: Receive, send: Send) -> None:
         strike = self._node.meet(call)
-        held = self._desk.hold.take() if call.is_write else None
+        held = self._desk.hold.take(call)
         if held is not None:
             await self._hold(call, held, receive, send)
         elif strike is not None:
@@ -156,7 +156,7 @@ class NodeApp:
     async def _hold(self, call: Call, effect: HoldEffect, receive: Receive, send: Send) -> None:
         node, journal = self._node, self._desk.journal
         reply = node.perform(call) if effect is HoldEffect.BEFORE else Reply(500)
-        logged = PENDING if effect is HoldEffect.AFTER else reply.effect
+        logged = PENDING if effect is HoldEffect.AFTER and call.is_write else reply.effect
         sequence = journal.record(node.name, call, None, _HELD, logged)
         held = Held(sequence, node.name, call.method, call.group, effect.value)
         if not await self._desk.hold.keep(held):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from planner.simulator.config import ClusterConfig, cluster_config
 from planner.simulator.errors import MissingExtraError, NotRunningError
-from planner.simulator.hold import Held, HoldEffect
+from planner.simulator.hold import Held, HoldEffect, HoldKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -178,20 +178,21 @@ class SimulatedCluster:
         """Forget the counts and the log."""
         self._call(lambda server: server.desk.journal.reset())
 
-    def hold(self, nth_write: int, effect: str = "before") -> None:
-        """Hold the n-th write from now (over the whole cluster) open without an answer; no fault strikes it.
+    def hold(self, number: int, effect: str = "before", kind: str = "write") -> None:
+        """Hold the n-th request from now (over the whole cluster) open, unanswered; no fault strikes it.
 
         Args:
-            nth_write: 1 is the next one.
-            effect: ``before`` it is held; ``after``, when it is released; or ``never``.
+            number: 1 is the next one.
+            effect: ``before`` it is held; ``after``, when it is released; or ``never``. A read looks then.
+            kind: what is counted: every ``write``, ``read`` or ``request``.
 
         Raises:
-            ValueError: one of them makes no sense, or a write is still held.
+            ValueError: one of them makes no sense, or a request is still held.
         """
-        self._call(lambda server: server.desk.hold.arm(nth_write, HoldEffect(effect)))
+        self._call(lambda server: server.desk.hold.arm(number, HoldEffect(effect), HoldKind(kind)))
 
     def wait_held(self, timeout: float | None = None) -> tuple[Held, ...]:
-        """Wait until the write is held; return an empty tuple when nothing is armed (any more).
+        """Wait until the request is held; return an empty tuple when nothing is armed (any more).
 
         Args:
             timeout: in seconds; None for as long as it takes.

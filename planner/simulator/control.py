@@ -11,8 +11,9 @@
     DELETE requests              forgets them
     POST   kill/NODE             the node refuses connections
     POST   revive/NODE           and listens again
-    PUT    hold                  {"nth_write": 3, "effect": "before" | "after" | "never"}
-    GET    hold                  waits until a write is held (?timeout=SECONDS: 408 after that), and names it
+    PUT    hold                  {"nth_write" | "nth_read" | "nth_request": 3,
+                                  "effect": "before" | "after" | "never"}
+    GET    hold                  waits until one is held (?timeout=SECONDS: 408 after that), and names it
     DELETE hold                  lets it go on
 
 A bad request is answered with 400 and ``{"error": "…", "problems": ["…"]}``, an unknown node with 404.
@@ -30,7 +31,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from planner.simulator.errors import ContentError, ProblemsError, SimulatorError, UnknownNodeError
-from planner.simulator.hold import Held, HoldEffect, HoldError
+from planner.simulator.hold import Held, HoldEffect, HoldError, HoldKind
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -112,10 +113,16 @@ class _Control:
 
     async def put_hold(self, request: Request) -> Response:
         content = await _object(request)
-        nth_write, effect = content.pop("nth_write", None), content.pop("effect", HoldEffect.BEFORE.value)
-        if content or type(nth_write) is not int or effect not in {known.value for known in HoldEffect}:
-            raise ControlError('write {"nth_write": 3, "effect": "before"} (or "after", or "never")')
-        self._cluster.desk.hold.arm(nth_write, HoldEffect(effect))
+        effect = content.pop("effect", HoldEffect.BEFORE.value)
+        numbers = {kind: content.pop(key) for kind in HoldKind if (key := f"nth_{kind.value}") in content}
+        known = effect in [each.value for each in HoldEffect]
+        if content or not known or [type(number) for number in numbers.values()] != [int]:
+            raise ControlError(
+                'write {"nth_write": 3, "effect": "before"} (or "nth_read", or "nth_request"; '
+                'or "after", or "never")'
+            )
+        ((kind, number),) = numbers.items()
+        self._cluster.desk.hold.arm(number, HoldEffect(effect), kind)
         return self._hold(())
 
     async def get_hold(self, request: Request) -> Response:
@@ -123,7 +130,7 @@ class _Control:
             async with asyncio.timeout(_seconds(request.query_params.get("timeout"))):
                 return self._hold(await self._cluster.desk.hold.wait())
         except TimeoutError:
-            return _json({"error": "no write was held in this time"}, 408)
+            return _json({"error": "nothing was held in this time"}, 408)
 
     async def delete_hold(self, _: Request) -> Response:
         return self._hold(self._cluster.desk.hold.release())

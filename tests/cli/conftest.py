@@ -9,11 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from planner.simulator import SimulatedCluster
+
+if TYPE_CHECKING:
+    from tests.cli.forks import Forks
 
 QUICK = {
     "PLANNER_CONNECT_TIMEOUT": "2s",
@@ -83,6 +86,15 @@ class Shop:
     def run(self, *arguments: str, **environment: str) -> Ended:
         """Run a command to its end."""
         return self.end(self.start(*arguments, **environment))
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Starts commands in no time."""
+    from tests.cli.forks import forking
+
+    with forking() as forks:
+        yield forks
 
 
 @pytest.fixture

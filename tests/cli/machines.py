@@ -85,6 +85,15 @@ def killed(process: subprocess.Popen[str]) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+def kill_after(process: subprocess.Popen[str], seconds: float) -> None:
+    """SIGKILL after so many seconds, unless it has ended before; wait until it is gone."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=seconds)
+    if process.returncode is None:
+        process.kill()
+        process.communicate()
+
+
 def run_limited(shop: Shop, size: int, *arguments: str) -> Ended:
     """Run a command that cannot make any file longer than `size` bytes: a disk that is full."""
     code = (

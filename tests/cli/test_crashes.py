@@ -14,6 +14,7 @@ import pytest
 
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Ended, Shop
+from tests.cli.machines import kill_after
 
 FILE = ("a", "b", "{id: old, state: absent}")
 WRITES = 9  # two groups created and one deleted, on three nodes each
@@ -49,14 +50,6 @@ def kill_held(shop: Shop, cluster: SimulatedCluster, number: int, effect: str, c
         process.kill()
     cluster.release()
     return came
-
-
-def kill_after(process: subprocess.Popen[str], seconds: float) -> None:
-    """Kill a command, unless it ends before."""
-    with process:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-        process.kill()
 
 
 def recovered(shop: Shop, cluster: SimulatedCluster, before: Mapping[str, object]) -> Ended:

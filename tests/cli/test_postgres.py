@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.cli.machines import (
     WRITES,
     held_write,
     holding_backends,
+    kill_after,
     kill_server,
     killed,
     machine,
@@ -25,6 +27,9 @@ from tests.cli.machines import (
 )
 from tests.store.server import Server
 from tests.store.server import running as running_server
+
+RECOVER = ("recover", "--lock-timeout", "60s")
+"""It waits: the server notices by itself that a lock's owner is dead, a moment later."""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +88,7 @@ def test_killed_at_a_write_another_machine_recovers(
     cluster.release()
 
     assert there.run("status", "--check").code == 4
-    ended = there.run("recover", "--lock-timeout", "60s")  # the server notices the death by itself
+    ended = there.run(*RECOVER)
     assert ended.code == 0, ended.err
     assert "every node is as it was" in ended.out
     assert cluster.groups() == before
@@ -100,14 +105,43 @@ def test_killed_while_it_recovers_a_third_run_goes_on(
         killed(process)
     cluster.release()
     cluster.hold(2, "after")
-    with running(there, "recover", "--lock-timeout", "60s") as process:
+    with running(there, *RECOVER) as process:
         held_write(cluster)
         killed(process)
     cluster.release()
-    ended = here.run("recover", "--lock-timeout", "60s")
+    ended = here.run(*RECOVER)
     assert ended.code == 0, ended.err
     assert cluster.groups() == before
     assert there.run("status", "--check").code == 0
+
+
+@pytest.mark.parametrize(
+    "seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 13))]
+)
+def test_killed_at_a_random_time_and_so_is_its_recovery(place: str, tmp_path: Path, seed: int) -> None:
+    """Faults on every write. Whatever the store says of the run, all nodes say too."""
+    dice = random.Random(seed)
+    faults = "POST:error-after=0.1,POST:hang-after=0.03,DELETE:error-after=0.1,DELETE:hang-after=0.03"
+    with SimulatedCluster(3, seed=seed, groups=["old"], faults=faults) as cluster:
+        here = machine(tmp_path / "here", cluster, place)
+        there = machine(tmp_path / "there", cluster, place)
+        groups = [f"group-{number}" for number in range(100)]
+        here.file("{id: old, state: absent}", *groups, more="limits: {max_delete_percent: 100}\n")
+        before = cluster.groups()
+        cluster.hold(dice.randint(1, 50), "before")
+        with running(here, "apply", "--yes") as process:
+            held_write(cluster)
+            cluster.release()
+            kill_after(process, dice.uniform(0.0, 2.5))
+        with running(there, *RECOVER) as process:
+            kill_after(process, dice.uniform(0.4, 2.0))
+        ended = here.run(*RECOVER)
+        assert ended.code == 0, ended.err
+        last = there.run("status", "--format", "json").json["last"]
+        assert last["state"] in {"applied", "reversed"}
+        planned = dict.fromkeys(cluster.names, tuple(sorted(groups)))
+        assert cluster.groups() == (planned if last["state"] == "applied" else before)
+        assert there.run("status", "--check").code == 0
 
 
 def test_of_two_machines_one_works_and_the_other_is_told_who(

@@ -156,6 +156,61 @@ def test_the_nth_write_is_held(
     assert log.writes[2].effect == ("created" if afterwards else "none")
 
 
+@pytest.mark.parametrize(
+    ("effect", "status"), [("before", 404), ("after", 200), ("never", 500)], ids=["before", "after", "never"]
+)
+def test_the_nth_read_is_held(client: Client, effect: str, status: int) -> None:
+    """It looks before it is held, or when it is released."""
+    armed = client.control("hold", "PUT", {"nth_read": 2, "effect": effect})
+    assert armed.json == {"armed": 2, "held": []}
+    assert client.get("new").status == 404
+    assert client.create("one") == 201  # a write does not count
+    with OpenRequest(client, "GET", "new") as request:
+        told = client.control("hold").json
+        (read,) = told["held"]
+        assert read == {"sequence": 0, "node": "node01", "method": "GET", "group": "new", "effect": effect}
+        assert client.create("new") == 201
+        assert client.get("new").status == 200  # only the one is held
+        assert not request.answered
+        client.cluster.release()
+        assert request.status() == status
+    log = client.cluster.requests()
+    assert log.total(method="GET", fault="hold") == log.total(fault="hold") == 1
+    assert [(write.group, write.effect) for write in log.writes] == [("one", "created"), ("new", "created")]
+
+
+@pytest.mark.parametrize(("number", "method"), [(1, "GET"), (2, "POST"), (3, "GET"), (4, "DELETE")])
+def test_the_nth_request_of_any_kind_is_held(client: Client, number: int, method: str) -> None:
+    """Over all nodes; what is no request of the node API does not count."""
+    client.cluster.hold(number, kind="request")
+    other = Client(client.cluster, "node02")
+    asked = [(client, "GET"), (other, "POST"), (other, "GET"), (client, "DELETE")]
+    for sender, each in asked[: number - 1]:
+        with OpenRequest(sender, each, "old") as request:
+            assert request.status() in {200, 400}
+        assert send(f"{client.base}/v2/").status == 404
+        assert client.control("faults").status == 200
+    with OpenRequest(asked[number - 1][0], method, "old"):
+        (held,) = client.cluster.wait_held(PATIENCE)
+    assert (held.method, held.node) == (method, asked[number - 1][0].node)
+
+
+def test_a_hold_counts_only_what_it_was_armed_for_last(client: Client) -> None:
+    client.cluster.hold(1, kind="read")
+    client.cluster.hold(1)
+    assert client.get("old").status == 200
+    with OpenRequest(client, "POST", "new"):
+        assert [held.method for held in client.cluster.wait_held(PATIENCE)] == ["POST"]
+
+
+def test_a_held_read_outlives_its_client(client: Client) -> None:
+    client.cluster.hold(1, "after", kind="read")
+    with OpenRequest(client, "GET", "old"):
+        client.cluster.wait_held(PATIENCE)
+    assert [held.method for held in client.cluster.release()] == ["GET"]
+    assert client.get("old").status == 200
+
+
 def test_a_held_write_outlives_its_client(client: Client) -> None:
     client.cluster.hold(1, effect="after")
     with OpenRequest(client, "POST", "new"):
@@ -210,7 +265,10 @@ def test_waiting_can_have_an_end(client: Client) -> None:
         {"nth_write": "3"},
         {"nth_write": True},
         {"nth_write": 1, "effect": "x"},
+        {"nth_write": 1, "effect": []},
         {"nth_write": 1, "n": 1},
+        {"nth_write": 1, "nth_read": 1},
+        {"nth_reads": 1},
         3,
     ],
 )
@@ -228,3 +286,5 @@ def test_one_write_is_held_at_a_time(client: Client) -> None:
         assert client.control("hold", "PUT", {"nth_write": 1}).status == 409
     with pytest.raises(ValueError, match="sometimes"):
         client.cluster.hold(1, "sometimes")
+    with pytest.raises(ValueError, match="answer"):
+        client.cluster.hold(1, kind="answer")

@@ -435,6 +435,15 @@ def test_every_cell_that_was_not_finished_is_suspect_from_now_on(state: StepStat
     assert bool(open_steps(states_of(record_of(state)))) is in_doubt
 
 
+@pytest.mark.parametrize("state", StepState)
+def test_what_may_have_been_in_flight_at_its_death_went_unanswered(state: StepState) -> None:
+    """Nothing tells what it was waiting for: a repair and a first undo need not have marks of their own."""
+    record = record_of(state)
+    record = replace(record, marks=tuple(mark._replace(unanswered=False) for mark in record.marks))
+    (run,) = resume(record, Policy(), now=77.0)
+    assert run.unanswered is (state.value not in FINISHED)
+
+
 def test_a_step_without_a_mark_was_not_begun() -> None:
     record = replace(record_of(StepState.DONE, StepState.DONE), marks=())
     assert {run.state for run in resume(record, Policy(), 0.0)} == {StepState.PENDING}
