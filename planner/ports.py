@@ -151,11 +151,16 @@ class Closing:
         managed: cells that are managed from now on.
         forgotten: (group, canonical URL) of cells that are no longer managed.
         nodes: the nodes that the store knows from now on; a node that left is forgotten.
+        seen: (group, canonical URL) of watched cells that were not written, and how they were seen at the
+            end: from now on their late effects are told from that.
+        verified: cells that were set aside by hand, and were seen at the end as the plan decided.
     """
 
     managed: tuple[Managed, ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
     nodes: tuple[Node, ...] = ()
+    seen: tuple[tuple[str, str, Presence], ...] = ()
+    verified: tuple[Cell, ...] = ()
 
 
 class Watched(NamedTuple):

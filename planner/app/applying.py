@@ -87,10 +87,10 @@ def apply_plan(
         number,
         allow_lossy="lossy-delete" in plan.allowances,
     )
-    outcome = _run(transaction, number, runs, lambda: _closing(plan, runs, knowledge), plan, canary)
+    outcome = _run(transaction, number, runs, lambda: _closing(plan, runs, knowledge, store), plan, canary)
     if outcome.state is not TransactionState.APPLIED:
         raise failure_of(outcome)
-    tidy(desired, store, lease, policy, world, frozenset(step.cell for step in plan.steps))
+    tidy(desired, store, lease, policy, world)
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
 
@@ -117,8 +117,8 @@ def _open(runs: list[StepRun]) -> tuple[Step, ...]:
     return open_steps((run.step, run.state) for run in runs)
 
 
-def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge) -> Closing:
-    """What is managed from now on.
+def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store) -> Closing:
+    """What is managed from now on, and what becomes of earlier doubts about cells that the plan decided on.
 
     What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
     may have met, is adopted, and so is one that only undoes a late effect: none of them may be deleted since
@@ -134,7 +134,16 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge) -> Closing:
         else:
             before = knowledge.managed.get((group, urls[node]))
             managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
-    return Closing(tuple(managed), tuple(forgotten), plan.nodes)
+    watched = {(each.group, each.url) for each in store.watched(plan.cluster)}
+    seen = ((cell.group, urls[cell.node], presence) for cell, presence in plan.bystanders if watched)
+    decided = {run.step.cell for run in runs} | {cell for cell, _ in plan.bystanders}
+    return Closing(
+        tuple(managed),
+        tuple(forgotten),
+        plan.nodes,
+        seen=tuple(each for each in seen if each[:2] in watched),
+        verified=tuple(cell for _, cell in store.set_aside(plan.cluster) if cell in decided),
+    )
 
 
 def _is_adopted(run: StepRun) -> bool:

@@ -38,11 +38,11 @@ def tidy(
     lease: Lease,
     policy: Policy,
     world: World,
-    applied: frozenset[Cell] = frozenset(),
 ) -> None:
     """After an apply: forget what was watched long enough, and what was set aside and is verified now.
 
-    The apply is done and durable: whatever goes wrong here is left to the next run.
+    What the plan has decided on is verified by the apply itself. The apply is done and durable: whatever goes
+    wrong here is left to the next run.
 
     Args:
         desired: the file.
@@ -50,21 +50,17 @@ def tidy(
         lease: the lock, held.
         policy: patience.
         world: the ports.
-        applied: cells that were just written and read back.
     """
     try:
         lease.unwatch(world.clock.wall(policy.watch))
-        lease.clear_set_aside(_verified(desired, store, policy, world, applied))
+        lease.clear_set_aside(_verified(desired, store, policy, world))
     except (PlannerError, RunInterrupted, Abandoned):
         return
 
 
-def _verified(
-    desired: Desired, store: Store, policy: Policy, world: World, applied: frozenset[Cell]
-) -> set[Cell]:
+def _verified(desired: Desired, store: Store, policy: Policy, world: World) -> set[Cell]:
     """Cells set aside that read now as declared, or as they were; one that cannot be read is not verified."""
-    aside = {cell for _, cell in store.set_aside(desired.cluster)}
-    if not aside:
+    if not store.set_aside(desired.cluster):
         return set()
     names = {node.url: node.name for node in desired.nodes}
     wanted: dict[Cell, Presence] = {}
@@ -76,4 +72,4 @@ def _verified(
             if Cell(group.id, node) in wanted:
                 wanted[Cell(group.id, node)] = group.state
     seen = observe(wanted.items(), desired.nodes, policy, world)
-    return (aside & applied) | {cell for cell, wish in wanted.items() if seen.presences.get(cell) is wish}
+    return {cell for cell, wish in wanted.items() if seen.presences.get(cell) is wish}

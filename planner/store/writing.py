@@ -147,6 +147,8 @@ def close(connection: Connection, cluster: str, number: int, wave: Wave, closing
     check_transaction_move(_state(connection, cluster, number), TransactionState.APPLIED)
     write_wave(connection, cluster, number, wave._replace(state=TransactionState.APPLIED), wall)
     _manage(connection, cluster, closing)
+    _see(connection, cluster, closing.seen)
+    clear_set_aside(connection, cluster, closing.verified)
     _know_nodes(connection, cluster, closing.nodes)
     connection.execute(
         update(clusters).where(clusters.c.name == cluster).values(serial=clusters.c.serial + 1)
@@ -270,6 +272,19 @@ def _watch(connection: Connection, cluster: str, number: int, state: Transaction
             ),
             new,
         )
+
+
+def _see(connection: Connection, cluster: str, seen: Iterable[tuple[str, str, Presence]]) -> None:
+    """Watched cells that were seen and left as they are: what moves them from there is a late effect."""
+    rows = [{"of_group": group, "of_url": url, "left": str(presence)} for group, url, presence in seen]
+    if not rows:
+        return
+    this = and_(
+        watch.c.cluster == cluster,
+        watch.c.url == bindparam("of_url"),
+        watch.c.group_id == bindparam("of_group"),
+    )
+    connection.execute(update(watch).where(this).values(outcome=bindparam("left")), rows)
 
 
 def _manage(connection: Connection, cluster: str, closing: Closing) -> None:

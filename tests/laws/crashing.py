@@ -87,7 +87,14 @@ def marks_of_many_steps_are_one_commit() -> None:
 
 def left_incomplete(*names: str) -> Bench:
     """An apply that fails on node03 while these nodes die, so that they keep what was created."""
-    bench = Bench("a", parallelism=1, reverse_timeout=5.0)
+    bench = Bench("a")
+    leave_incomplete(bench, *names)
+    return bench
+
+
+def leave_incomplete(bench: Bench, *names: str) -> None:
+    """The same, with a bench whose file declares `a`."""
+    bench.policy = replace(bench.policy, parallelism=1, reverse_timeout=5.0)
     bench.on(POST, "a", "node03", when(lambda: bench.kill(*names), 403))
     with pytest.raises(Incomplete) as caught:
         bench.apply()
@@ -95,7 +102,6 @@ def left_incomplete(*names: str) -> Bench:
     assert [line.split(" should be ")[0] for line in caught.value.details] == [
         f"a on {name}" for name in names
     ]
-    return bench
 
 
 @law("5.1", mutations.failed_undo_is_forgotten)
@@ -164,17 +170,23 @@ def _gullible(*_args: object) -> set[Cell]:
 
 @law("5.5", replaced(asides, "_verified", _gullible), replaced(applying, "tidy", nothing))
 def a_cell_that_was_set_aside_is_named_until_it_was_verified() -> None:
-    bench = left_incomplete("node01")
+    bench = Bench("b")
+    plan_of_b = bench.plan()
+    bench.file = desired("a")
+    leave_incomplete(bench, "node01")
     assert bench.recover(skip=["node01"]) is not None
     bench.world.dead = {}
+    # An apply that has nothing to do with the cell, and after whose end node01 cannot be read.
     bench.file = desired("a", "b")
-    # An apply after whose end node01 cannot be read: it has not verified that cell.
     bench.store.on_commit = lambda moment: bench.kill("node01") if moment == "after close" else None
-    bench.apply()
+    bench.apply(plan_of_b)
     assert status(bench.store, CLUSTER).set_aside == ((1, Cell("a", "node01")),)
     bench.mend_store()
     bench.world.dead = {}
-    bench.apply()
+    bench.world.nodes["node02"].add("a")
+    bench.world.nodes["node03"].add("a")
+    bench.manage("a")
+    assert bench.apply().number is None  # there is nothing to do, and that was seen
     assert status(bench.store, CLUSTER).set_aside == ()
 
 

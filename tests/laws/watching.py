@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from planner import diff
-from planner.app import planning
-from planner.errors import Reversed
+from planner.app import applying, planning
+from planner.errors import Incomplete, Reversed
 from planner.model import Cell, Plan
 from planner.transaction import recovery
 from planner.verdict import Method, Try
 from tests.builders import ABSENT, CLUSTER, NAMES, Bench, desired, group
-from tests.laws.book import law, replaced, wrapped
+from tests.laws.book import law, replaced, when, wrapped
 from tests.laws.crashing import left_by_a_dead_run
 
 POST, DEL = Method.CREATE, Method.DELETE
@@ -137,3 +138,36 @@ def a_late_delete_of_a_group_that_nobody_declares_is_taken_back() -> None:
     assert ("create", "late effect of TX 1") in [(step.action, step.reason) for step in plan.steps]
     bench.apply(plan)
     assert bench.holders("old") == set(NAMES)
+
+
+def _of_no_consequence(closing: Any) -> Any:
+    return lambda *args: replace(closing(*args), seen=(), verified=())
+
+
+@law("10.4", wrapped(applying, "_closing", _of_no_consequence))
+def what_a_later_plan_has_let_go_is_not_brought_back_by_the_watch_list() -> None:
+    """A delete was reversed, and takes effect late on node02; then the group is deleted for good."""
+    bench = Bench("b", holds={"a": NAMES, "b": NAMES}, tries=1).manage("a", "b")
+    bench.on(DEL, "a", "node02", "hang_before")
+    with pytest.raises(Reversed):
+        bench.apply()
+    bench.world.pass_time(LATE)
+    bench.world.nodes["node02"].discard("a")
+    bench.apply()
+    assert bench.holders("a") == set()
+    assert bench.plan().steps == ()
+
+
+@law("10.4", wrapped(applying, "_closing", _of_no_consequence))
+def what_a_later_plan_has_let_go_is_not_brought_back_since_it_was_set_aside() -> None:
+    bench = Bench("b", holds={"a": NAMES, "b": NAMES}, parallelism=1, reverse_timeout=5.0).manage("a", "b")
+    # The deletes go backward through the nodes: node03 loses the group, and dies when node01 refuses.
+    bench.on(DEL, "a", "node01", when(lambda: bench.kill("node03"), 403))
+    with pytest.raises(Incomplete):
+        bench.apply()
+    bench.recover(skip=["node03"])
+    bench.world.dead = {}
+    bench.apply()
+    assert bench.holders("a") == set()
+    assert bench.plan().steps == ()
+    assert bench.store.set_aside(CLUSTER) == ()

@@ -7,7 +7,9 @@ says exit 4 and names the cells that may differ; and a recovery in a healed worl
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from planner.app import apply_plan, make_plan, recover, what_to_recover
 from planner.errors import (
@@ -23,6 +25,7 @@ from planner.errors import (
 from planner.model import (
     Cell,
     Desired,
+    Dialect,
     Group,
     Limits,
     Managed,
@@ -34,76 +37,25 @@ from planner.model import (
     TransactionState,
 )
 from planner.transaction import World as Ports
+from planner.transaction import open_steps, states_of
+from planner.transaction.recovery import FINISHED
 from planner.verdict import Call
 from tests.simulation.memory import MemoryLease, MemoryStore
-from tests.simulation.world import FAULT_NAMES, SETTLE, Crash, Faults, World
+from tests.simulation.scenarios import NAMES, Scenario
+from tests.simulation.world import SETTLE, Crash, Faults, World
 
 CLUSTER = "simulated"
-NAMES = ("node01", "node02", "node03")
 PROOF_LIFE = 5.0
 URLS = {name: f"http://{name}" for name in NAMES}
 NODES = tuple(Node(name, url) for name, url in URLS.items())
+FOREIGN_NODES = tuple(replace(node, dialect=Dialect(exists=(400, 500))) for node in NODES)
 NO_LIMITS = Limits(None, None)
-UNTOUCHED = frozenset({StepState.PENDING, StepState.NOT_APPLIED, StepState.NOT_OURS, StepState.UNDONE})
+UNTOUCHED = FINISHED
 """A cell in one of these states, as the store holds it, must not be written."""
 
 
 class Violation(AssertionError):
     """The invariant does not hold; the timeline tells how it came."""
-
-
-@dataclass(slots=True)
-class Scenario:
-    """What one seed asks for."""
-
-    seed: int
-    faults: Faults = field(default_factory=Faults)
-    groups: int = 2
-    parallelism: int = 4
-    crashes: list[int] = field(default_factory=list)  # port calls until the process dies, per run
-    signal_in: int | None = None
-    dead: dict[str, tuple[float, float]] = field(default_factory=dict)
-    refuse: bool = False
-    meddle: int = 0
-    store_fails: float = 0.0
-    recover_after: float = 0.0  # seconds between a death and the next recover
-    canary: bool = False
-    stolen_after: float | None = None  # seconds until another run has the lock
-
-
-def scenario_of(seed: int) -> Scenario:
-    """Draw a scenario within the assumptions."""
-    rng = random.Random(seed)
-    scenario = Scenario(seed, groups=rng.choice((1, 2, 2, 3)), parallelism=rng.choice((1, 2, 4, 16)))
-    for kind in rng.sample(FAULT_NAMES, rng.choice((0, 1, 1, 2, 4))):
-        setattr(scenario.faults, kind, rng.choice((0.02, 0.1, 0.3, 0.6)) / (4 if kind == "false_404" else 1))
-    if rng.random() < 0.35:
-        scenario.crashes = [rng.randint(2, 90) for _ in range(rng.choice((1, 1, 2, 3)))]
-        scenario.recover_after = rng.choice((0.0, 0.01, 1.0, 60.0))
-    if rng.random() < 0.15:
-        scenario.signal_in = rng.randint(1, 60)
-    if rng.random() < 0.2:
-        start = rng.uniform(0.0, 3.0)
-        scenario.dead = {rng.choice(NAMES): (start, start + rng.choice((0.5, 20.0, 400.0, 4000.0)))}
-    scenario.refuse = rng.random() < 0.15
-    scenario.meddle = rng.choice((0, 0, 0, 0, 1, 2))
-    if rng.random() < 0.1:
-        scenario.store_fails = rng.choice((0.1, 0.5, 1.0))
-    scenario.canary = rng.random() < 0.1
-    if rng.random() < 0.05:
-        scenario.stolen_after = rng.choice((0.01, 0.1, 1.0, 15.0))
-    return scenario
-
-
-def scenario_outside(seed: int) -> Scenario:
-    """Draw a scenario outside the assumptions: effects later than the settle time, reads that lie on."""
-    scenario = scenario_of(seed)
-    rng = random.Random(seed + 1)
-    scenario.faults.late_by = (0.1, 4 * SETTLE)
-    scenario.faults.late = max(scenario.faults.late, 0.1)
-    scenario.faults.lies = 5
-    scenario.faults.false_404 = rng.choice((0.0, 0.2))
-    return scenario
 
 
 class Life:
@@ -123,6 +75,7 @@ class Life:
         self.before: dict[str, frozenset[str]] = {}
         self.plan: Plan | None = None
         self.runs = 0
+        self.aside: set[Cell] = set()  # what a recovery has set aside by hand
 
     def _draw_cluster(self) -> Desired:
         """Some groups exist, some are wanted, some are managed: creates, repairs, deletes, adoptions."""
@@ -141,7 +94,9 @@ class Life:
             if kind != "delete":
                 state = Presence.ABSENT if kind == "absent" else Presence.PRESENT
                 wanted.append(Group(group, NAMES, state))
-        return Desired(CLUSTER, NODES, tuple(wanted), NO_LIMITS)
+        self.world.exists = 500 if self.scenario.ambiguous else 400
+        nodes = FOREIGN_NODES if self.scenario.ambiguous else NODES
+        return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS)
 
     # Runs.
 
@@ -167,8 +122,8 @@ class Life:
         self.scenario = Scenario(self.scenario.seed, parallelism=self.scenario.parallelism)
         return self.plan_and_apply()
 
-    def recover(self) -> str:
-        """Recover, perhaps dying again; say how it ended."""
+    def recover(self, *, skip: bool = False) -> str:
+        """Recover, perhaps dying again; say how it ended. `skip` sets the open cells of one node aside."""
         self.world.pass_time(self.scenario.recover_after)
         self.runs += 1
         self._arm()
@@ -178,7 +133,11 @@ class Life:
                 record = what_to_recover(self.store, CLUSTER)
                 if record is None:
                     return "nothing"
-                recover(record, lease, self.policy, self.ports)
+                steps = open_steps(states_of(record)) if skip else ()
+                away = [step for step in steps if step.cell.node == steps[0].cell.node]
+                self.aside |= {step.cell for step in away}
+                aside = frozenset(step.number for step in away)
+                recover(record, lease, self.policy, self.ports, aside)
         except PlannerError as error:
             return self._ended(error)
         except Crash:
@@ -191,13 +150,16 @@ class Life:
         world.dead = {
             name: (world.time + start, world.time + end) for name, (start, end) in scenario.dead.items()
         }
+        world.flapping = scenario.flapping
         world.signal_in = scenario.signal_in
+        world.grace = scenario.grace
         self.store.fail_rate = scenario.store_fails
         cells = [step.cell for step in self.plan.steps] if self.plan else []
         if scenario.refuse and cells:
             world.refuses = {self.rng.choice(cells)}
         for _ in range(scenario.meddle if cells else 0):
-            world.meddle(self.rng.uniform(0, 1.0), self.rng.choice(cells), present=self.rng.random() < 0.5)
+            after = self.rng.choice((0.0, self.rng.random()))
+            world.meddle(after, self.rng.choice(cells), present=self.rng.random() < 0.5)
         self._arm()
 
     def _arm(self) -> None:
@@ -208,10 +170,12 @@ class Life:
         """No more faults: what a recovery needs to end."""
         self.world.faults = Faults()
         self.world.dead = {}
+        self.world.flapping = {}
         self.world.refuses = set()
         self.world.crash_in = None
         self.world.signal_in = None
         self.world.signals = 0
+        self.world.deadline = float("inf")
         self.world.on_check = lambda: None
         self.world.permit = lambda: True
         self.scenario.stolen_after = None
@@ -246,7 +210,7 @@ class Life:
             world.at(world.time + stolen_after, steal)
         world.on_check = lease.prove
         world.checked_at = world.time
-        world.permit = lambda: world.time - world.checked_at < PROOF_LIFE
+        world.permit = lambda: world.time - world.checked_at < PROOF_LIFE and world.time < world.deadline
         world.before_write = self._guard
 
     def _guard(self, call: Call) -> None:
@@ -294,7 +258,7 @@ class Life:
         }
         for cell, presence in wanted.items():
             written = self.world.written.get(cell)
-            if cell in foreign or (written is None and not forward):
+            if cell in foreign or cell in self.aside or (written is None and not forward):
                 continue
             when, there = self.world.seen.get(cell, (0.0, presence is not Presence.PRESENT))
             if when < (written or 0.0) or there != (presence is Presence.PRESENT):
@@ -302,11 +266,35 @@ class Life:
 
     def _check_cells(self, wanted: dict[Cell, Presence]) -> None:
         for cell, presence in wanted.items():
-            if cell in self.world.foreign:
+            if cell in self.world.foreign or cell in self.aside:
                 continue
             there = cell.group in self.world.nodes[cell.node]
             if there != (presence is Presence.PRESENT):
                 raise Violation(f"{cell} should be {presence}")
+
+    def check_aside(self) -> None:
+        """Raise `Violation` unless what was set aside is named, and nothing is called reversed."""
+        named = {cell for _, cell in self.store.set_aside(CLUSTER)}
+        marked = {mark.number for mark in self.memory.marks[1].values() if mark.state is StepState.SET_ASIDE}
+        cells = {step.cell for step in self.memory.records[1].intent.steps if step.number in marked}
+        if named != cells:
+            raise Violation(f"set aside and not named: {cells - named}")
+        if cells and self.memory.records[1].state is not TransactionState.CLOSED_WITH_EXCEPTIONS:
+            raise Violation(f"cells are set aside, and the transaction is {self.memory.records[1].state}")
+
+    def check_next_apply(self) -> None:
+        """Raise `Violation` unless the next apply, in a healed world, makes every node equal to the file."""
+        self.heal()
+        self.world.pass_time(10 * SETTLE)
+        self.world.foreign.clear()
+        self.aside.clear()
+        ending = self.plan_and_apply_in_peace()
+        if ending != "applied":
+            raise Violation(f"a healed world, and the next apply ended as {ending}")
+        self.check(ending)
+        self.check_declared()
+        if self.store.set_aside(CLUSTER):
+            raise Violation(f"still set aside: {self.store.set_aside(CLUSTER)}")
 
     def check_declared(self) -> None:
         """Raise `Violation` unless every declared group is as the file says, on every node."""
@@ -333,10 +321,11 @@ def live(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
     """Live one scenario within the assumptions to its end, and check it at every end of a run.
 
     Raises:
-        Violation: the invariant does not hold; its notes hold the timeline, if one was kept.
+        Violation: the invariant does not hold; its notes tell the life, if a timeline was kept.
     """
     life = Life(scenario, keep_timeline=keep_timeline)
-    try:
+    goes_on = scenario.goes_on
+    with told(life, scenario):
         ending = life.plan_and_apply()
         if ending != "crash":
             life.check(ending)
@@ -345,9 +334,10 @@ def live(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
             records = life.memory.records
             applied = bool(records) and records[1].state is TransactionState.APPLIED
             life.check("applied" if applied else "reversed")
-    except Violation as violation:
-        violation.add_note("\n".join([f"seed {scenario.seed}", *(life.world.timeline or [])]))
-        raise
+        if life.aside:
+            life.check_aside()
+        if goes_on or life.aside:
+            life.check_next_apply()
     return life
 
 
@@ -361,20 +351,39 @@ def live_outside(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
         Violation: it does not hold.
     """
     life = Life(scenario, keep_timeline=keep_timeline)
-    try:
+    with told(life, scenario):
         _recover_until_done(life, life.plan_and_apply(), check=False)
-        life.heal()
-        life.world.pass_time(10 * SETTLE)
-        life.world.foreign.clear()
-        ending = life.plan_and_apply_in_peace()
-        if ending != "applied":
-            raise Violation(f"a healed world, and the next apply ended as {ending}")
-        life.check(ending)
-        life.check_declared()
-    except Violation as violation:
-        violation.add_note("\n".join([f"seed {scenario.seed}", *(life.world.timeline or [])]))
-        raise
+        life.check_next_apply()
     return life
+
+
+@contextmanager
+def told(life: Life, scenario: Scenario) -> Iterator[None]:
+    """Tell the life where it breaks the invariant."""
+    start = life.world.snapshot()
+    asked = str(scenario) if life.world.timeline is not None else ""
+    try:
+        yield
+    except Violation as violation:
+        if life.world.timeline is not None:
+            violation.add_note(story(life, asked, start))
+        raise
+
+
+def story(life: Life, asked: str, start: dict[str, frozenset[str]]) -> str:
+    """A life for people: what was asked for, the plan, what happened, and what became of it."""
+    steps = life.plan.steps if life.plan else ()
+    record = life.store.record(CLUSTER, 1)
+    lines = [f"seed {life.scenario.seed}: {asked}", "before:", *_held(start), "plan:"]
+    lines += [f"  {step.number}: {step.action} {step.cell}, {step.reason}" for step in steps]
+    lines += ["timeline (seconds):", *(life.world.timeline or [])]
+    lines += ["after:", *_held(life.world.snapshot()), f"journal: {record.state if record else 'nothing'}"]
+    lines += [f"  {mark.number}: {mark.state} {mark.note}" for mark in (record.marks if record else ())]
+    return "\n".join(lines)
+
+
+def _held(nodes: dict[str, frozenset[str]]) -> list[str]:
+    return [f"  {name}: {', '.join(sorted(groups)) or 'nothing'}" for name, groups in nodes.items()]
 
 
 def _recover_until_done(life: Life, ending: str, *, check: bool) -> str:
@@ -385,7 +394,7 @@ def _recover_until_done(life: Life, ending: str, *, check: bool) -> str:
             life.heal()
         if runs > 6:
             raise Violation("a healed world, and the transaction is still unfinished")
-        ending = life.recover()
+        ending = life.recover(skip=life.scenario.skip and ending == "incomplete")
         if check and ending != "crash":
             life.check(ending)
     return ending

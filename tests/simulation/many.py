@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.simulation.life import Life, Scenario, Violation, live, live_outside, scenario_of, scenario_outside
+from tests.simulation.life import Life, Violation, live, live_outside
+from tests.simulation.scenarios import Scenario, scenario_of, scenario_outside
 
 CHUNK = 250
 KINDS: dict[str, tuple[Callable[..., Life], Callable[[int], Scenario]]] = {
@@ -43,10 +44,11 @@ class Tally:
         self.seconds += other.seconds
 
     def __str__(self) -> str:
-        rate = self.lives / self.seconds if self.seconds else 0.0
+        second = self.seconds or float("inf")
         return (
-            f"{self.lives} lives, {self.runs} runs (applies and recovers), {len(self.failed)} violations; "
-            f"{rate:.0f} lives per second of CPU time on one core"
+            f"{self.lives} lives, {self.runs} transactions (applies and recoveries), "
+            f"{len(self.failed)} violations; per second of CPU time on one core: "
+            f"{self.lives / second:.0f} lives, {self.runs / second:.0f} transactions"
         )
 
 

@@ -170,6 +170,10 @@ class MemoryLease:
         urls = {node.url for node in closing.nodes}
         m.managed = {key: value for key, value in m.managed.items() if key[1] in urls}
         m.nodes = tuple((node.name, node.url) for node in closing.nodes)
+        for group, url, presence in closing.seen:
+            if (group, url) in m.watch:
+                m.watch[group, url] = m.watch[group, url]._replace(outcome=presence)
+        self.clear_set_aside(closing.verified)
         m.serial += 1
         self._after("close")
 

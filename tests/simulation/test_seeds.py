@@ -5,10 +5,13 @@ A failing seed prints its timeline. More of them: ``make simulate N=50000``.
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.simulation.life import Violation, live, live_outside, scenario_of, scenario_outside
-from tests.simulation.mutations import MUTATIONS, Mutation
+from tests.simulation.life import Violation, live, live_outside
+from tests.simulation.mutations import MUTATIONS, Mutation, undo_not_settled
+from tests.simulation.scenarios import scenario_of, scenario_outside
 
 CHUNK = 500
 
@@ -39,6 +42,29 @@ def test_a_life_is_the_same_when_it_is_lived_again() -> None:
     assert first == second
 
 
+def test_a_life_that_breaks_the_invariant_is_told_for_people() -> None:
+    """What was asked for and there, the plan, every request with its answer, every mark, and the end."""
+    with undo_not_settled(), pytest.raises(Violation) as caught:
+        _live_many(keep_timeline=True)
+    (story,) = caught.value.__notes__
+    for part in (
+        "seed ",
+        "before:\n  node01: ",
+        "plan:\n  1: ",
+        "timeline",
+        "after:\n",
+        "journal: ",
+        "  1: ",
+    ):
+        assert part in story
+    for line in (
+        r"(create|delete) g\d on node\d\d -> (\d\d\d|no)",
+        r"store: 1=started",
+        r"event undone step",
+    ):
+        assert re.search(line, story), line
+
+
 ENOUGH = 3000
 
 
@@ -48,6 +74,6 @@ def test_a_mistake_in_the_engine_is_caught(mutation: Mutation) -> None:
         _live_many()
 
 
-def _live_many() -> None:
+def _live_many(*, keep_timeline: bool = False) -> None:
     for seed in range(ENOUGH):
-        live(scenario_of(seed))
+        live(scenario_of(seed), keep_timeline=keep_timeline)

@@ -47,7 +47,8 @@ class Faults:
     """Rates of faults, each between 0 and 1, drawn for every try.
 
     `late` answers nothing and takes effect later; `late_error` answers 500 and takes effect later;
-    `false_404` lets a read of a present cell lie, at most `lies` times in a row for one cell.
+    `false_404` lets a read of a present cell lie, at most `lies` times in a row for one cell; `strange`
+    answers a read with another group's record.
     """
 
     error_before: float = 0.0
@@ -61,6 +62,7 @@ class Faults:
     refused: float = 0.0
     rate_limit: float = 0.0
     false_404: float = 0.0
+    strange: float = 0.0
     late_by: tuple[float, float] = (0.1, SETTLE * 0.95)
     lies: int = 1
 
@@ -102,7 +104,10 @@ FAULT_NAMES = (
     "refused",
     "rate_limit",
     "false_404",
+    "strange",
 )
+OF_READS, OF_WRITES = frozenset({"false_404", "strange"}), frozenset({"late", "late_error"})
+"""Faults that strike no other request."""
 
 
 class Request:
@@ -136,10 +141,14 @@ class World:
     dead: dict[str, tuple[float, float]] = field(
         default_factory=dict
     )  # node: refuses connections from, until
+    flapping: dict[str, float] = field(default_factory=dict)  # node: away for so many seconds, and back
+    exists: int = 400  # what a create of an existing group answers
     timeline: list[str] | None = None
     crash_in: int | None = None  # port calls until the process dies
     signal_in: int | None = None  # looks at the control until an interrupt comes
     signals: int = 0
+    grace: float = float("inf")  # seconds after an interrupt at which the run leaves
+    deadline: float = float("inf")
     on_check: Callable[[], None] = lambda: None  # such as a proof of the lock
     checked_at: float = 1000.0  # when it last went well
     permit: Callable[[], bool] = lambda: True
@@ -176,9 +185,12 @@ class World:
             if self.signal_in <= 0:
                 self.signals += 1
                 self.signal_in = None
+                self.deadline = self.time + self.grace
                 self.say("signal")
         if not self.signals:
             return None
+        if self.time >= self.deadline:
+            return Stop.EXPIRE
         return Stop.INTERRUPT if self.signals == 1 else Stop.ABANDON
 
     def port_call(self, name: str) -> None:
@@ -196,6 +208,7 @@ class World:
         """What was sent may still land; nobody waits for it, and nothing is tried again."""
         self._life += 1
         self.signals = 0
+        self.deadline = float("inf")
 
     # Reporter.
 
@@ -254,22 +267,33 @@ class World:
     def _arrive(self, request: Request) -> Answer | None:
         call, now = request.call, self.time
         fault = self.faults.draw(self.rng)
-        if fault == "refused" or (self.dead and self._is_dead(call.node)):
+        if fault == "refused" or ((self.dead or self.flapping) and self._is_dead(call.node)):
+            if self.timeline is not None:
+                self.say(f"{call.method} {call.group} on {call.node} -> refused")
             return self._ended(request, Try(NOT_SENT, now, 0, "refused"), now, True)
         if call.method is not READ:
             self.written[request.cell] = now
-        if self.timeline is not None:
-            self.say(f"{call.method} {call.group} on {call.node} {fault}")
         status, body, at = self._serve(request, fault)
+        if self.timeline is not None:
+            self._tell(call, fault, status)
         if status:
             answered = Try(ANSWERED, at, status)
-            return self._ended(request, answered, at, status in RETRY_STATUSES, body)
+            meant = call.method is CREATE and status == self.exists  # not an error, as the dialect says
+            return self._ended(request, answered, at, status in RETRY_STATUSES and not meant, body)
         lost = Try(UNANSWERED, at, 0, "time-out" if "hang" in fault else "reset")
         return self._ended(request, lost, at, call.method is READ)  # no write is repeated blindly
 
     def _is_dead(self, name: str) -> bool:
-        window = self.dead.get(name)
+        window, period = self.dead.get(name), self.flapping.get(name)
+        if period is not None and int(self.time / period) % 2:
+            return True
         return window is not None and window[0] <= self.time < window[1]
+
+    def _tell(self, call: Call, fault: str, status: int) -> None:
+        """Note a request, its answer, and the fault that made it so."""
+        spared = OF_WRITES if call.method is READ else OF_READS
+        why = f"  ({fault})" if fault and fault not in spared else ""
+        self.say(f"{call.method} {call.group} on {call.node} -> {status or 'no answer'}{why}")
 
     def _serve(self, request: Request, fault: str) -> tuple[int, Body | None, float]:
         """What the node does: status (0: no answer), body, and when the client knows."""
@@ -282,6 +306,8 @@ class World:
             return (500, None, now) if fault == "late_error" else (0, None, now + READ_TIMEOUT)
         if fault == "false_404" and reads and self._may_lie(request):
             return 404, None, now
+        if fault == "strange" and reads:
+            return 200, Body("another"), now
         status, body = self._effect(request)
         if fault in AFTER_EFFECT:
             status, seconds = AFTER_EFFECT[fault]
@@ -316,7 +342,7 @@ class World:
             if cell in self.refuses:
                 return 403, None
             groups.add(group)
-            return (400, None) if there else (201, None)
+            return (self.exists, None) if there else (201, None)
         groups.discard(group)
         return (200, None) if there else (404, None)
 

@@ -305,6 +305,14 @@ class TestWatch:
             run_one(lease)
         assert store.watched("c") == (Watched("g", "http://n1", first, Presence.PRESENT, WALL),)
 
+    def test_a_cell_that_was_seen_and_not_written_moves_the_outcome_only(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            first = lease.begin(intent())
+            reverse(lease, first, mark(1, S.UNDONE, unanswered=True))
+            seen = (("g", "http://n1", Presence.PRESENT), ("old", "http://n1", Presence.ABSENT))
+            run_one(lease, steps=(), seen=seen)
+        assert store.watched("c") == (Watched("g", "http://n1", first, Presence.PRESENT, WALL),)
+
     def test_a_message_afterwards_does_not_begin_it_again(self, bench: Bench) -> None:
         store = bench.open()
         with store.lock("c", "apply", NOW) as lease:
@@ -339,6 +347,15 @@ class TestSetAside:
             lease.clear_set_aside([Cell("g", "n1"), Cell("never", "n1")])
             lease.clear_set_aside([])
         assert store.set_aside("c") == ((number, Cell("g", "n2")),)
+
+    def test_what_an_apply_has_verified_is_cleared_with_it(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            number = lease.begin(intent())
+            lease.commit(number, Wave((), T.REVERSE_INCOMPLETE))
+            aside = (mark(1, S.SET_ASIDE), mark(2, S.SET_ASIDE))
+            lease.commit(number, Wave(aside, T.CLOSED_WITH_EXCEPTIONS))
+            run_one(lease, steps=(), verified=(Cell("g", "n2"),))
+        assert store.set_aside("c") == ((number, Cell("g", "n1")),)
 
 
 class TestHistory:
