@@ -13,7 +13,7 @@ from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, R
 FORMAT = "planner.plan"
 VERSION = 1
 CONTRACT = Dialect()
-CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Sealed:
     digest: str
 
     def line(self) -> str:
-        """What `load_plan` reads, in one line: for the journal."""
+        """What `load_plan` reads, in one line, for the journal; only the order of labels is lost."""
         head = f'"format":"{FORMAT}","version":{VERSION},"digest":"{self.digest}"'
         return f'{{{head},"plan":{self.canonical}}}\n'
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.codec import digest, dump_plan, load_plan, node_from_dict, node_to_dict, plan_to_dict
+from planner.codec import digest, dump_plan, load_plan, node_from_dict, node_to_dict, plan_to_dict, seal
 from planner.errors import StalePlan
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
 from planner.plan import build
@@ -117,6 +117,20 @@ def test_what_is_written_is_read_back(plan: Plan) -> None:
     assert again == plan
     assert dump_plan(again) == text
     assert load_plan(text.encode()) == plan
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans())
+def test_the_line_of_the_journal_is_the_same_plan(plan: Plan) -> None:
+    sealed = seal(plan)
+    assert sealed.line().count("\n") == 1
+    again = load_plan(sealed.line())
+    assert sealed.digest == digest(plan) == digest(again)
+    assert sorted_labels(again) == sorted_labels(plan)
+
+
+def sorted_labels(plan: Plan) -> Plan:
+    return replace(plan, nodes=tuple(replace(n, labels=tuple(sorted(n.labels))) for n in plan.nodes))
 
 
 def test_the_digest_is_that_of_the_file() -> None:
