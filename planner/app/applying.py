@@ -90,7 +90,7 @@ def apply_plan(
     outcome = _run(transaction, number, runs, lambda: _closing(plan, runs, knowledge), plan, canary)
     if outcome.state is not TransactionState.APPLIED:
         raise failure_of(outcome)
-    tidy(desired, store, lease, policy, world, frozenset(step.cell for step in plan.steps))
+    tidy(desired, store, lease, policy, world)
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
 
@@ -127,6 +127,8 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge) -> Closing:
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
     forgotten = [(cell.group, urls[cell.node]) for cell in plan.forgets]
+    decided = {*plan.adopts, *plan.forgets}
+    left = tuple((cell.group, urls[cell.node], seen) for cell, seen in plan.bystanders if cell in decided)
     for run in runs:
         group, node = run.step.cell
         if run.step.action is Action.DELETE:
@@ -134,7 +136,7 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge) -> Closing:
         else:
             before = knowledge.managed.get((group, urls[node]))
             managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
-    return Closing(tuple(managed), tuple(forgotten), plan.nodes)
+    return Closing(tuple(managed), tuple(forgotten), plan.nodes, left)
 
 
 def _is_adopted(run: StepRun) -> bool:

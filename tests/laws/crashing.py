@@ -23,7 +23,7 @@ from planner.simulator import SimulatedCluster
 from planner.store import open_store, writing
 from planner.transaction import machine
 from planner.verdict import Call, Method, TryEnd
-from tests.builders import ABSENT, CLUSTER, NAMES, Bench, desired, group
+from tests.builders import ABSENT, CLUSTER, NAMES, Bench, desired, group, url
 from tests.laws.book import law, nothing, replaced, when, wrapped
 from tests.simulation import mutations
 from tests.simulation.world import Crash
@@ -158,8 +158,8 @@ def cells_that_are_set_aside_close_the_transaction_with_exceptions() -> None:
     assert bench.holders("a") == set(NAMES)
 
 
-def _gullible(*_args: object) -> set[Cell]:
-    return {Cell("a", "node01")}
+def _gullible(*_args: object) -> set[tuple[str, str]]:
+    return {("a", url("node01"))}
 
 
 @law("5.5", replaced(asides, "_verified", _gullible), replaced(applying, "tidy", nothing))
@@ -167,8 +167,9 @@ def a_cell_that_was_set_aside_is_named_until_it_was_verified() -> None:
     bench = left_incomplete("node01")
     assert bench.recover(skip=["node01"]) is not None
     bench.world.dead = {}
-    bench.file = desired("a", "b")
-    # An apply after whose end node01 cannot be read: it has not verified that cell.
+    bench.world.nodes["node01"].discard("a")  # by hand
+    bench.file = desired("b")
+    # An apply that has nothing to do with it, and after whose end node01 cannot be read: nobody has seen it.
     bench.store.on_commit = lambda moment: bench.kill("node01") if moment == "after close" else None
     bench.apply()
     assert status(bench.store, CLUSTER).set_aside == ((1, Cell("a", "node01")),)
