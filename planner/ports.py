@@ -151,16 +151,15 @@ class Closing:
         managed: cells that are managed from now on.
         forgotten: (group, canonical URL) of cells that are no longer managed.
         nodes: the nodes that the store knows from now on; a node that left is forgotten.
-        seen: (group, canonical URL) of watched cells that were not written, and how they were seen at the
-            end: from now on their late effects are told from that.
-        verified: cells that were set aside by hand, and were seen at the end as the plan decided.
+        left: (group, canonical URL) of cells that the plan decided on without a request, as they were seen at
+            the end. Like a cell that was written, one of them that is watched should be so from now on, and
+            one that was set aside is verified.
     """
 
     managed: tuple[Managed, ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
     nodes: tuple[Node, ...] = ()
-    seen: tuple[tuple[str, str, Presence], ...] = ()
-    verified: tuple[Cell, ...] = ()
+    left: tuple[tuple[str, str, Presence], ...] = ()
 
 
 class Watched(NamedTuple):
@@ -232,10 +231,13 @@ class Lease(Protocol):
         """
 
     def close(self, transaction: int, wave: Wave, closing: Closing) -> None:
-        """Like `commit`, for the wave that ends the transaction as applied."""
+        """Like `commit`, for the wave that ends the transaction as applied.
 
-    def clear_set_aside(self, cells: Iterable[Cell]) -> None:
-        """Take cells that were verified off the list of those set aside by hand."""
+        It has seen every cell that it wrote or decided on: those are set aside no longer.
+        """
+
+    def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
+        """Take verified cells, (group, canonical URL), off the list of those set aside by hand."""
 
     def unwatch(self, before: str) -> None:
         """Take cells off the watch list that are on it since before `before` (wall time)."""

@@ -127,6 +127,9 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
     forgotten = [(cell.group, urls[cell.node]) for cell in plan.forgets]
+    in_doubt = store.watched(plan.cluster) or store.set_aside(plan.cluster)
+    decided = {*plan.adopts, *plan.forgets} if in_doubt else set()
+    left = tuple((cell.group, urls[cell.node], seen) for cell, seen in plan.bystanders if cell in decided)
     for run in runs:
         group, node = run.step.cell
         if run.step.action is Action.DELETE:
@@ -134,16 +137,7 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
         else:
             before = knowledge.managed.get((group, urls[node]))
             managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
-    watched = {(each.group, each.url) for each in store.watched(plan.cluster)}
-    seen = ((cell.group, urls[cell.node], presence) for cell, presence in plan.bystanders if watched)
-    decided = {run.step.cell for run in runs} | {cell for cell, _ in plan.bystanders}
-    return Closing(
-        tuple(managed),
-        tuple(forgotten),
-        plan.nodes,
-        seen=tuple(each for each in seen if each[:2] in watched),
-        verified=tuple(cell for _, cell in store.set_aside(plan.cluster) if cell in decided),
-    )
+    return Closing(tuple(managed), tuple(forgotten), plan.nodes, left)
 
 
 def _is_adopted(run: StepRun) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.errors import PlannerError
-from planner.model import Cell
+from planner.model import Cell, Presence
 from planner.ports import Watched
 from planner.transaction import Abandoned, RunInterrupted, observe
 
 if TYPE_CHECKING:
-    from planner.model import Desired, Policy, Presence
+    from planner.model import Desired, Policy
     from planner.ports import Clock, Lease, Store
     from planner.transaction import World
 
@@ -41,8 +41,8 @@ def tidy(
 ) -> None:
     """After an apply: forget what was watched long enough, and what was set aside and is verified now.
 
-    What the plan has decided on is verified by the apply itself. The apply is done and durable: whatever goes
-    wrong here is left to the next run.
+    The apply is done and durable: whatever goes wrong here is left to the next run. What it wrote, adopted
+    or forgot is set aside no longer since its closing.
 
     Args:
         desired: the file.
@@ -58,18 +58,24 @@ def tidy(
         return
 
 
-def _verified(desired: Desired, store: Store, policy: Policy, world: World) -> set[Cell]:
-    """Cells set aside that read now as declared, or as they were; one that cannot be read is not verified."""
-    if not store.set_aside(desired.cluster):
-        return set()
+def _verified(desired: Desired, store: Store, policy: Policy, world: World) -> set[tuple[str, str]]:
+    """Cells set aside, as (group, URL), that read now as declared, or as they were.
+
+    One that cannot be read, or whose node is not in the file, is not verified.
+    """
+    urls = {node.name: node.url for node in desired.nodes}
     names = {node.url: node.name for node in desired.nodes}
     wanted: dict[Cell, Presence] = {}
     for watched in to_watch(store, desired.cluster, policy, world.clock):
         if watched.aside and watched.url in names:
             wanted[Cell(watched.group, names[watched.url])] = watched.outcome
+    if not wanted:
+        return set()
     for group in desired.groups:
         for node in group.nodes:
             if Cell(group.id, node) in wanted:
                 wanted[Cell(group.id, node)] = group.state
-    seen = observe(wanted.items(), desired.nodes, policy, world)
-    return {cell for cell, wish in wanted.items() if seen.presences.get(cell) is wish}
+    # 'Absent' closes the cell here, so it is confirmed, whatever is wanted: a single 404 can lie.
+    seen = observe(((cell, Presence.PRESENT) for cell in wanted), desired.nodes, policy, world)
+    verified = (cell for cell, wish in wanted.items() if seen.presences.get(cell) is wish)
+    return {(cell.group, urls[cell.node]) for cell in verified}

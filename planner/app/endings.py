@@ -28,13 +28,9 @@ def failure_of(outcome: Outcome) -> PlannerError:
         if outcome.interrupted and not outcome.touched:
             return Interrupted(f"{begin} before anything was changed")
         return Reversed(f"{begin}. Reversed: every node is as it was", details=details[:SHOWN])
-    if not outcome.durable:
-        return Incomplete(
-            f"{begin}. Every node is as it was, but the store could not be told",
-            why=f"transaction {outcome.number} is still open in the store",
-            next="when the store can be written again, run `planner recover`",
-        )
-    return incomplete(begin, outcome)
+    if outcome.in_state(StepState.UNDO_FAILED):
+        return incomplete(begin, outcome)
+    return _store_not_told(begin, outcome)
 
 
 def incomplete(begin: str, outcome: Outcome) -> Incomplete:
@@ -45,13 +41,33 @@ def incomplete(begin: str, outcome: Outcome) -> Incomplete:
     notes = [each.note for each in failed]
     refused = all(hints.API in note for note in notes)
     because = "the undo was turned down" if refused else "they could not be brought back in time"
+    aside = _set_aside(outcome)
+    but = f", but for what is set aside: {'; '.join(aside)}" if aside else ""
+    told = "" if outcome.durable else "; the store could not be told"
     return Incomplete(
         f"{begin}. The reverse is incomplete: {cells} `planner recover`",
         where=", ".join(dict.fromkeys(each.step.cell.node for each in failed)),
-        why=f"{because}; everything else is as it was",
+        why=f"{because}; everything else is as it was{but}{told}",
         next=how_to_recover(notes, "run `planner recover` when these nodes answer again"),
         details=_shown(details),
     )
+
+
+def _store_not_told(begin: str, outcome: Outcome) -> Incomplete:
+    """The error of a reverse that came to its end on the nodes, and not in the store."""
+    aside = _set_aside(outcome)
+    every = "Every node is as it was, but for what is set aside" if aside else "Every node is as it was"
+    return Incomplete(
+        f"{begin}. {every}, but the store could not be told",
+        why=f"transaction {outcome.number} is still open in the store",
+        next="when the store can be written again, run `planner recover`"
+        + (", and set these aside again" if aside else ""),
+        details=aside,
+    )
+
+
+def _set_aside(outcome: Outcome) -> list[str]:
+    return in_doubt([each.step for each in outcome.in_state(StepState.SET_ASIDE)])
 
 
 def how_to_recover(notes: Iterable[str], otherwise: str) -> str:

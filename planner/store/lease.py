@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from planner.model import Cell
     from planner.ports import Closing, Intent, Wave
     from planner.store.database import Database, Hold
 
@@ -91,8 +90,8 @@ class SqlLease:
         with self._fenced() as connection:
             writing.close(connection, self._cluster, transaction, wave, closing, self._wall())
 
-    def clear_set_aside(self, cells: Iterable[Cell]) -> None:
-        """Take cells that a later run has verified off the list of those set aside by hand."""
+    def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
+        """Take cells, (group, canonical URL), that were verified off the list of those set aside by hand."""
         with self._fenced() as connection:
             writing.clear_set_aside(connection, self._cluster, cells)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, true, update
+from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, true, update
 
 from planner.errors import Incomplete, StoreFailed
 from planner.model import (
@@ -23,9 +23,9 @@ from planner.store.tables import managed, node, step, transaction, watch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
-    from planner.model import Cell, Node, Presence
+    from planner.model import Node, Presence
     from planner.ports import Closing, Intent, Wave
 
 WATCHED_AFTER = frozenset(
@@ -146,32 +146,52 @@ def close(connection: Connection, cluster: str, number: int, wave: Wave, closing
         raise IllegalMove(f"a transaction is closed as applied, not as {wave.state}")
     check_transaction_move(_state(connection, cluster, number), TransactionState.APPLIED)
     write_wave(connection, cluster, number, wave._replace(state=TransactionState.APPLIED), wall)
+    _rewatch(connection, cluster, closing)
+    _clear_written(connection, cluster, number)
+    clear_set_aside(connection, cluster, [(group, url) for group, url, _ in closing.left])
     _manage(connection, cluster, closing)
-    _see(connection, cluster, closing.seen)
-    clear_set_aside(connection, cluster, closing.verified)
     _know_nodes(connection, cluster, closing.nodes)
     connection.execute(
         update(clusters).where(clusters.c.name == cluster).values(serial=clusters.c.serial + 1)
     )
 
 
-def clear_set_aside(connection: Connection, cluster: str, cells: Iterable[Cell]) -> None:
-    """Cells that were set aside are verified: they are no longer listed."""
-    rows = [{"of_group": cell.group, "of_node": cell.node} for cell in cells]
+def clear_set_aside(connection: Connection, cluster: str, cells: Iterable[tuple[str, str]]) -> None:
+    """Cells, (group, canonical URL), that were set aside are verified: they are no longer listed.
+
+    By URL: a node's name may belong to another machine by now.
+    """
+    rows = [{"of_group": group, "of_url": url} for group, url in cells]
     if not rows:
         return
-    ours = select(transaction.c.number).where(transaction.c.cluster == cluster)
-    connection.execute(
-        update(step)
-        .where(
-            step.c.transaction_number.in_(ours),
-            step.c.state == str(StepState.SET_ASIDE),
-            step.c.group_id == bindparam("of_group"),
-            step.c.node == bindparam("of_node"),
-        )
-        .values(verified=True),
-        rows,
+    this = and_(step.c.group_id == bindparam("of_group"), step.c.url == bindparam("of_url"))
+    connection.execute(update(step).where(_is_aside(cluster), this).values(verified=True), rows)
+
+
+def _clear_written(connection: Connection, cluster: str, number: int) -> None:
+    """An applied transaction has seen every cell that it wrote."""
+    its = step.alias()
+    same = exists().where(
+        its.c.transaction_number == number, its.c.url == step.c.url, its.c.group_id == step.c.group_id
     )
+    connection.execute(update(step).where(_is_aside(cluster), same).values(verified=True))
+
+
+def _is_aside(cluster: str) -> ColumnElement[bool]:
+    ours = select(transaction.c.number).where(transaction.c.cluster == cluster)
+    return and_(step.c.transaction_number.in_(ours), step.c.state == str(StepState.SET_ASIDE))
+
+
+def _rewatch(connection: Connection, cluster: str, closing: Closing) -> None:
+    """What was adopted or forgotten should stay as it is, whatever an earlier transaction left there."""
+    this = and_(
+        watch.c.cluster == cluster,
+        watch.c.url == bindparam("of_url"),
+        watch.c.group_id == bindparam("of_group"),
+    )
+    rows = [{"of_group": group, "of_url": url, "left": str(seen)} for group, url, seen in closing.left]
+    if rows:
+        connection.execute(update(watch).where(this).values(outcome=bindparam("left")), rows)
 
 
 def unwatch(connection: Connection, cluster: str, before: str) -> None:
@@ -272,19 +292,6 @@ def _watch(connection: Connection, cluster: str, number: int, state: Transaction
             ),
             new,
         )
-
-
-def _see(connection: Connection, cluster: str, seen: Iterable[tuple[str, str, Presence]]) -> None:
-    """Watched cells that were seen and left as they are: what moves them from there is a late effect."""
-    rows = [{"of_group": group, "of_url": url, "left": str(presence)} for group, url, presence in seen]
-    if not rows:
-        return
-    this = and_(
-        watch.c.cluster == cluster,
-        watch.c.url == bindparam("of_url"),
-        watch.c.group_id == bindparam("of_group"),
-    )
-    connection.execute(update(watch).where(this).values(outcome=bindparam("left")), rows)
 
 
 def _manage(connection: Connection, cluster: str, closing: Closing) -> None:

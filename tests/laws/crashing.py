@@ -23,7 +23,7 @@ from planner.simulator import SimulatedCluster
 from planner.store import open_store, writing
 from planner.transaction import machine
 from planner.verdict import Call, Method, TryEnd
-from tests.builders import ABSENT, CLUSTER, NAMES, Bench, desired, group
+from tests.builders import ABSENT, CLUSTER, NAMES, Bench, desired, group, url
 from tests.laws.book import law, nothing, replaced, when, wrapped
 from tests.simulation import mutations
 from tests.simulation.world import Crash
@@ -164,8 +164,8 @@ def cells_that_are_set_aside_close_the_transaction_with_exceptions() -> None:
     assert bench.holders("a") == set(NAMES)
 
 
-def _gullible(*_args: object) -> set[Cell]:
-    return {Cell("a", "node01")}
+def _gullible(*_args: object) -> set[tuple[str, str]]:
+    return {("a", url("node01"))}
 
 
 @law("5.5", replaced(asides, "_verified", _gullible), replaced(applying, "tidy", nothing))

@@ -170,17 +170,25 @@ class MemoryLease:
         urls = {node.url for node in closing.nodes}
         m.managed = {key: value for key, value in m.managed.items() if key[1] in urls}
         m.nodes = tuple((node.name, node.url) for node in closing.nodes)
-        for group, url, presence in closing.seen:
-            if (group, url) in m.watch:
-                m.watch[group, url] = m.watch[group, url]._replace(outcome=presence)
-        self.clear_set_aside(closing.verified)
         m.serial += 1
+        for group, url, seen in closing.left:
+            if (group, url) in m.watch:
+                m.watch[group, url] = m.watch[group, url]._replace(outcome=seen)
+        intent = m.records[transaction].intent
+        of = {node.name: node.url for node in intent.nodes}
+        written = [(step.cell.group, of[step.cell.node]) for step in intent.steps]
+        self.clear_set_aside([*written, *((group, url) for group, url, _ in closing.left)])
         self._after("close")
 
-    def clear_set_aside(self, cells: Iterable[Cell]) -> None:
+    def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
         """See the port."""
         done = set(cells)
-        self.memory.verified |= {key for key in self.store.aside_keys(self.cluster) if key[1] in done}
+        if not done:
+            return
+        for number, cell in self.store.aside_keys(self.cluster):
+            urls = {node.name: node.url for node in self.memory.records[number].intent.nodes}
+            if (cell.group, urls[cell.node]) in done:
+                self.memory.verified.add((number, cell))
 
     def unwatch(self, before: str) -> None:
         """See the port."""

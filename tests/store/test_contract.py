@@ -305,14 +305,6 @@ class TestWatch:
             run_one(lease)
         assert store.watched("c") == (Watched("g", "http://n1", first, Presence.PRESENT, WALL),)
 
-    def test_a_cell_that_was_seen_and_not_written_moves_the_outcome_only(self, store: Store) -> None:
-        with store.lock("c", "apply", NOW) as lease:
-            first = lease.begin(intent())
-            reverse(lease, first, mark(1, S.UNDONE, unanswered=True))
-            seen = (("g", "http://n1", Presence.PRESENT), ("old", "http://n1", Presence.ABSENT))
-            run_one(lease, steps=(), seen=seen)
-        assert store.watched("c") == (Watched("g", "http://n1", first, Presence.PRESENT, WALL),)
-
     def test_a_message_afterwards_does_not_begin_it_again(self, bench: Bench) -> None:
         store = bench.open()
         with store.lock("c", "apply", NOW) as lease:
@@ -342,20 +334,32 @@ class TestSetAside:
             assert store.set_aside("c") == ((number, Cell("g", "n1")), (number, Cell("g", "n2")))
             assert store.set_aside("other") == ()
             with store.lock("other", "apply", NOW) as other:
-                other.clear_set_aside([Cell("g", "n1")])
+                other.clear_set_aside([("g", "http://n1")])
             assert len(store.set_aside("c")) == 2
-            lease.clear_set_aside([Cell("g", "n1"), Cell("never", "n1")])
+            lease.clear_set_aside([("g", "http://n1"), ("never", "http://n1")])
             lease.clear_set_aside([])
         assert store.set_aside("c") == ((number, Cell("g", "n2")),)
 
-    def test_what_an_apply_has_verified_is_cleared_with_it(self, store: Store) -> None:
+    def test_an_apply_has_verified_what_it_wrote_or_decided_on(self, store: Store) -> None:
+        """By URL, in the commit that closes it; what is on another machine stays on the list."""
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())
             lease.commit(number, Wave((), T.REVERSE_INCOMPLETE))
-            aside = (mark(1, S.SET_ASIDE), mark(2, S.SET_ASIDE))
+            aside = (mark(1, S.SET_ASIDE), mark(2, S.SET_ASIDE), mark(3, S.SET_ASIDE))
             lease.commit(number, Wave(aside, T.CLOSED_WITH_EXCEPTIONS))
-            run_one(lease, steps=(), verified=(Cell("g", "n2"),))
-        assert store.set_aside("c") == ((number, Cell("g", "n1")),)
+            run_one(lease, steps=STEPS[:1], left=(("old", "http://n1", Presence.ABSENT),))
+        assert store.set_aside("c") == ((number, Cell("g", "n2")),)
+
+    def test_what_is_decided_on_is_watched_for_being_so(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            number = lease.begin(intent())
+            reverse(lease, number, mark(1, S.UNDONE, unanswered=True))
+            assert [each.outcome for each in store.watched("c")] == [Presence.ABSENT]
+            left = (("g", "http://n1", Presence.PRESENT), ("never", "http://n1", Presence.PRESENT))
+            run_one(lease, steps=(), left=left)
+        assert [(each.transaction, each.outcome) for each in store.watched("c")] == [
+            (number, Presence.PRESENT)
+        ]
 
 
 class TestHistory:
@@ -456,7 +460,7 @@ class TestFence:
                 lambda: lease.begin(intent()),
                 lambda: lease.commit(number, Wave((mark(1, S.STARTED),))),
                 lambda: lease.close(number, Wave(()), Closing((Managed("g", "u"),))),
-                lambda: lease.clear_set_aside([Cell("g", "n1")]),
+                lambda: lease.clear_set_aside([("g", "http://n1")]),
                 lambda: lease.unwatch("9"),
                 lease.prove,
             )
