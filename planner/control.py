@@ -89,6 +89,14 @@ class RunControl:
             for number, handler in old.items():
                 signal.signal(number, handler)
 
+    def keep_signals(self) -> None:
+        """Handle SIGINT, SIGTERM and SIGHUP from now on, and never again as the system does.
+
+        A run that may have written says how it ended, whatever comes while it closes.
+        """
+        for number in STOPPING:
+            signal.signal(number, self._on_signal)
+
     def interrupt(self) -> None:
         """Ask the run to stop, as a signal does."""
         if not self._signals:

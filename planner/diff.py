@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from planner.ports import Knowledge, Watched
 
 
+DRIFT = "drift"
 LATE_EFFECT = "late effect of"
 SET_ASIDE = "set aside in"
 
@@ -151,7 +152,7 @@ def _judge(
     present = seen is Presence.PRESENT
     if wish is Presence.PRESENT:
         if not present:
-            draft.creates.append(Change(Action.CREATE, cell, "drift" if managed else "declared"))
+            draft.creates.append(Change(Action.CREATE, cell, DRIFT if managed else "declared"))
         elif managed is None:
             draft.adopts.append(cell)
     elif present:

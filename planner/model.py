@@ -285,6 +285,7 @@ STEP_MOVES: frozenset[tuple[StepState, StepState]] = frozenset(
         _S.STARTED: (_S.DONE, _S.UNKNOWN, _S.NOT_APPLIED, _S.NOT_OURS, _S.UNDOING),
         _S.UNKNOWN: (_S.DONE, _S.NOT_APPLIED, _S.UNDOING),
         _S.DONE: (_S.UNKNOWN, _S.UNDOING),
+        _S.NOT_APPLIED: (_S.NOT_OURS,),  # a reverse looks at what had turned our write down
         _S.UNDOING: (_S.UNDONE, _S.UNDO_FAILED),
         _S.UNDO_FAILED: (_S.UNDOING, _S.SET_ASIDE),
     }.items()

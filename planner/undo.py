@@ -3,13 +3,16 @@
 ==================  ====================  ========================
 in the transaction  the cell now          the plan
 ==================  ====================  ========================
-created             present               delete
+created             present, and managed  delete
 deleted             absent                create
 adopted             present, and adopted  forget: no request
 not ours            any                   left as it is, and named
+created             present, of others    left as it is, and named
 created or deleted  not as it was left    left as it is, and named
 ==================  ====================  ========================
 
+What was created, and is not managed by now or was adopted, is somebody else's: a later transaction deleted or
+forgot ours, or its origin was uncertain from the first.
 A node is the same one while its URL is the same; its name may have changed since.
 """
 
@@ -19,14 +22,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import codec
-from planner.diff import Change, Changes
+from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, Change, Changes
 from planner.model import Action, Cell, Presence, StepState
 from planner.plan import assemble, node_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from planner.model import Desired, Node, Plan
+    from planner.model import Desired, Managed, Node, Plan, Step
     from planner.ports import Knowledge, Record
 
 
@@ -39,6 +42,7 @@ class Past:
         written: cells that it wrote, with what it did, in its order.
         adopted: cells that it adopted, and that are managed as adopted still.
         not_ours: cells that somebody else had written first.
+        others: cells that it created, and that are somebody else's by what is managed now.
         gone: nodes that it wrote to, and that the file does not have any more, by their old names.
     """
 
@@ -46,6 +50,7 @@ class Past:
     written: tuple[tuple[Action, Cell], ...] = ()
     adopted: tuple[Cell, ...] = ()
     not_ours: tuple[Cell, ...] = ()
+    others: tuple[Cell, ...] = ()
     gone: tuple[Node, ...] = ()
 
 
@@ -58,14 +63,18 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
     old = {node.name: node for node in record.intent.nodes}
     now = {node.url: node.name for node in desired.nodes}
     states = {mark.number: mark.state for mark in record.marks}
-    written, not_ours, gone = [], [], {}
+    written, not_ours, others, gone = [], [], [], {}
     for step in record.intent.steps:
         node = old[step.cell.node]
         state = states.get(step.number)
         if state is StepState.DONE and node.url not in now:
             gone[node.name] = node
         elif state is StepState.DONE:
-            written.append((step.action, Cell(step.cell.group, now[node.url])))
+            cell = Cell(step.cell.group, now[node.url])
+            if _is_others(step, knowledge.managed.get((cell.group, node.url))):
+                others.append(cell)
+            else:
+                written.append((step.action, cell))
         elif state is StepState.NOT_OURS:
             not_ours.append(Cell(step.cell.group, now.get(node.url, node.name)))
     adopted = []
@@ -73,7 +82,25 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
         managed = knowledge.managed.get((cell.group, old[cell.node].url))
         if managed is not None and managed.adopted and managed.url in now:
             adopted.append(Cell(cell.group, now[managed.url]))
-    return Past(record.number, tuple(written), tuple(adopted), tuple(not_ours), tuple(gone.values()))
+    return Past(
+        record.number,
+        tuple(written),
+        tuple(adopted),
+        tuple(not_ours),
+        tuple(others),
+        tuple(gone.values()),
+    )
+
+
+def _is_others(step: Step, managed: Managed | None) -> bool:
+    """Whether what is on a cell that was created must not be deleted: it is managed no more, or adopted.
+
+    A step that brought back what had been adopted before (drift, a late effect) is adopted too, and ours.
+    """
+    if step.action is not Action.CREATE:
+        return False
+    brought_back = step.reason.startswith((DRIFT, LATE_EFFECT, SET_ASIDE))
+    return managed is None or (managed.adopted and not brought_back)
 
 
 def adopts_of(record: Record) -> tuple[Cell, ...]:
@@ -153,6 +180,8 @@ def _left_out(past: Past, presences: Mapping[Cell, Presence]) -> Iterator[str]:
         yield f"moved since TX {past.number}, and left as they are: {_named(moved)}"
     if past.not_ours:
         yield f"not ours in TX {past.number}, and left as they are: {_named(past.not_ours)}"
+    if past.others:
+        yield f"not managed as created by now, and left as they are: {_named(past.others)}"
 
 
 def _still_asked_for(desired: Desired, changes: Changes) -> Iterator[str]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+import threading
 from typing import NoReturn
 
 import click
 
 from planner import __version__
+from planner.control import STOPPING
 from planner.errors import Interrupted, PlannerError, WrongUsage
 
 COMMANDS = {
@@ -71,7 +74,7 @@ def cli() -> None:
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code; a traceback is a bug."""
-    code, at_once = invoke(arguments)
+    code, at_once = _invoke(arguments)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -83,7 +86,21 @@ def run(arguments: list[str] | None = None) -> NoReturn:
 
 
 def invoke(arguments: list[str] | None = None) -> tuple[int, bool]:
-    """Run the command line; return the exit code, and whether the process should leave at once."""
+    """Run the command line in a process that goes on; see `run`.
+
+    Returns the exit code, and whether the process should leave at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return _invoke(arguments)
+    old = {number: signal.getsignal(number) for number in STOPPING}
+    try:
+        return _invoke(arguments)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def _invoke(arguments: list[str] | None) -> tuple[int, bool]:
     try:
         result = cli.main(args=arguments, prog_name="planner", standalone_mode=False)
         return (result if isinstance(result, int) else 0), False

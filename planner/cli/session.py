@@ -139,8 +139,11 @@ class Session:
         return self._store
 
     @contextmanager
-    def world(self, nodes: tuple[Node, ...]) -> Iterator[World]:
-        """The ports over these nodes, with progress on the screen and signals heeded."""
+    def world(self, nodes: tuple[Node, ...], *, writes: bool = False) -> Iterator[World]:
+        """The ports over these nodes, with progress on the screen and signals heeded.
+
+        Where it `writes`, a signal never again ends the process: 'nothing was changed' may be untrue.
+        """
         from planner.cli.logs import LogReporter
         from planner.nodes import HttpNodes
         from planner.transaction import World
@@ -162,5 +165,8 @@ class Session:
             )
             stack.enter_context(client)
             self.control.watch(client.wake)
-            stack.enter_context(self.control.signals())
+            if writes:
+                self.control.keep_signals()
+            else:
+                stack.enter_context(self.control.signals())
             yield World(client, self.clock, self.control, reporter)

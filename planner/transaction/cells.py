@@ -141,7 +141,7 @@ class Cells:
             if verdict.effect is Effect.NOT_APPLIED:
                 self._settle_for_not_applied(run, verdict.why)
             if verdict.effect in (Effect.NOT_APPLIED, Effect.REFUSED):
-                raise self._failed(run, verdict.failure)  # refused: the reverse reads it back all the same
+                raise self._failed(run, verdict.failure)  # refused: the reverse looks at it all the same
             met = yield from self._read_back(run, verdict)
             if met:
                 return
@@ -247,6 +247,15 @@ class Cells:
             yield self._clock.now() + self._policy.pause(attempt)
         self._journal.move(run, StepState.UNDO_FAILED, why)
         self._tell("undo-failed", run, why)
+
+    def look_at(self, run: StepRun) -> Task:
+        """Look at a cell whose node turned our write down: somebody else may have met the step.
+
+        Nothing of ours can be there, so it is never written; but it is not as it was, and the report says so.
+        """
+        reading = yield from self._reader.read(run.step.cell)
+        if reading.presence is run.step.after:
+            self._not_ours(run, run.note or "the node turned our write down")
 
     # Both.
 

@@ -221,13 +221,15 @@ class Transaction:
             self._journal.move(run, StepState.UNDO_FAILED, "set aside by hand")
             self._journal.move(run, StepState.SET_ASIDE)
         rest = [run for run in to_undo if run.step.number not in aside]
+        turned_down = [run for run in self._runs if run.state is StepState.NOT_APPLIED and run.tried]
         suspects = sum(run.suspect_since is not None for run in rest)
         if suspects:
             self._note(
                 f"{suspects} of them may still change by requests that were on the way: "
                 f"each is read again after {self._policy.settle:g} s"
             )
-        self._scheduler.run(map(self._cells.undo, rest), interruptible=False)
+        tasks = (*map(self._cells.undo, rest), *map(self._cells.look_at, turned_down))
+        self._scheduler.run(tasks, interruptible=False)
         end = self._end_of_reverse()
         if end is TransactionState.CLOSED_WITH_EXCEPTIONS:
             self._journal.enter(TransactionState.REVERSE_INCOMPLETE)

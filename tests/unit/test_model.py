@@ -28,6 +28,7 @@ pending -> started not-ours
 started -> done unknown not-applied not-ours undoing
 unknown -> done not-applied undoing
 done -> unknown undoing
+not-applied -> not-ours
 undoing -> undone undo-failed
 undo-failed -> undoing set-aside
 """

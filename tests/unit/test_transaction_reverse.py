@@ -72,6 +72,7 @@ def test_a_reverse_begins_with_the_last_delete_and_puts_it_back() -> None:
         ("a", "node03"),
         ("a", "node02"),
         ("a", "node01"),
+        ("old", "node01"),  # turned down: looked at, and left
     ]
 
 

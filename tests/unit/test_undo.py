@@ -15,6 +15,7 @@ from planner.model import (
     Action,
     Cell,
     Desired,
+    Dialect,
     Limits,
     Managed,
     Node,
@@ -26,6 +27,7 @@ from planner.model import (
 )
 from planner.ports import CellMark, Intent, Knowledge, Record
 from planner.undo import build, cells_to_read, past_of
+from planner.verdict import Method
 from tests.builders import (
     ABSENT,
     CLUSTER,
@@ -63,6 +65,13 @@ def adopting(*cells: Cell) -> Record:
     return replace(record, intent=replace(record.intent, plan=codec.dump_plan(plan)))
 
 
+def remembered(record: Record) -> Knowledge:
+    """What the store knows after it, when nothing came since."""
+    urls = {node.name: node.url for node in record.intent.nodes}
+    created = [step.cell for step in record.intent.steps if step.action is CREATE]
+    return knowledge({(c.group, urls[c.node]): Managed(c.group, urls[c.node]) for c in created})
+
+
 def undone(
     record: Record,
     holds: Mapping[str, tuple[str, ...]],
@@ -73,7 +82,7 @@ def undone(
 ) -> Plan:
     """The undo of a record, where these nodes hold these groups now."""
     file = file or desired()
-    known = known or knowledge()
+    known = known or remembered(record)
     return build(past_of(record, file, known), file, known, seen(holds, *absent), **more)
 
 
@@ -91,19 +100,20 @@ def test_the_reverse_runs_backwards_and_creates_first() -> None:
 
 
 def test_the_plan_is_a_whole_plan_with_its_evidence() -> None:
-    known = knowledge(managed("a"), serial=9)
+    known = knowledge(managed("a", "b"), serial=9)
     plan = undone(
         transaction(*A_AND_OLD), {"a": ("node01",), "b": ("node02",)}, "old", known=known, created="now"
     )
     assert codec.load_plan(codec.dump_plan(plan)) == plan
     assert (plan.cluster, plan.store, plan.serial, plan.nodes) == (CLUSTER, "store", 9, NODES)
-    assert (plan.created, plan.base) == ("now", 1)
+    assert (plan.created, plan.base) == ("now", 2)
     assert len(plan.bystanders) == 3 * 3 - 3
 
 
 def test_every_cell_of_every_group_is_read_with_what_was_left_there() -> None:
     file = desired()
-    cells = dict(cells_to_read(past_of(transaction(*A_AND_OLD), file, knowledge()), file))
+    record = transaction(*A_AND_OLD)
+    cells = dict(cells_to_read(past_of(record, file, remembered(record)), file))
     assert len(cells) == 9
     assert cells[Cell("a", "node01")] is PRESENT
     assert cells[Cell("old", "node01")] is ABSENT
@@ -120,6 +130,45 @@ def test_what_was_not_ours_is_left_and_named() -> None:
     plan = undone(transaction(*A_AND_OLD, a=StepState.NOT_OURS), {"b": ("node02",)}, "old")
     assert {step.cell.group for step in plan.steps} == {"b", "old"}
     assert "not ours in TX 7, and left as they are: a on node01" in plan.warnings
+
+
+def test_what_was_created_and_is_somebody_elses_by_now_is_left_and_named() -> None:
+    """A later transaction deleted ours: what is there now was never planner's, or was adopted."""
+    bench = Bench("a")
+    bench.apply()
+    bench.file = desired()
+    bench.apply()
+    for name in NAMES:
+        bench.world.nodes[name].add("a")
+    for _ in ("managed by nobody", "adopted"):
+        plan = undo(bench)
+        assert plan.steps == ()
+        assert plan.warnings == (
+            "not managed as created by now, and left as they are: a on node01, node02, node03",
+        )
+        bench.file = desired("a")
+        bench.apply()
+
+
+def test_what_a_transaction_brought_back_is_its_own_although_it_is_adopted() -> None:
+    bench = Bench("a", holds={"a": NAMES}).manage("a", adopted=True)
+    bench.world.nodes["node02"].discard("a")
+    bench.apply()
+    assert [str(step.cell) for step in undo(bench).steps] == ["a on node02"]
+
+
+def test_a_group_of_uncertain_origin_is_not_deleted() -> None:
+    """The node answers 500 to what exists: the group may be somebody else's, and was adopted."""
+    bench = Bench(tries=1)
+    bench.file = desired("a", nodes=tuple(replace(node, dialect=Dialect(exists=(500,))) for node in NODES))
+
+    def created_by_another() -> int:
+        bench.world.nodes["node01"].add("a")
+        return 500
+
+    bench.on(Method.CREATE, "a", "node01", created_by_another)
+    bench.apply()
+    assert "a on node01" not in [str(step.cell) for step in undo(bench).steps]
 
 
 def test_nothing_left_to_undo_is_an_empty_plan() -> None:
@@ -166,7 +215,7 @@ def test_a_kept_plan_that_was_damaged_is_refused() -> None:
 def test_a_node_is_known_by_its_url_and_its_name_may_have_changed() -> None:
     nodes = (Node("first", url("node01")), *NODES[1:])
     file = desired(nodes=nodes)
-    known = knowledge()
+    known = knowledge(managed("a"))
     past = past_of(transaction((CREATE, "a", "node01")), file, known)
     assert past.written == ((CREATE, Cell("a", "first")),)
     presences = {Cell("a", node.name): PRESENT for node in nodes}
@@ -177,7 +226,7 @@ def test_a_node_is_known_by_its_url_and_its_name_may_have_changed() -> None:
 
 def test_the_same_name_with_another_url_is_another_node() -> None:
     nodes = (Node("node01", "http://elsewhere"), *NODES[1:])
-    past = past_of(transaction(*A_AND_OLD), desired(nodes=nodes), knowledge())
+    past = past_of(transaction(*A_AND_OLD), desired(nodes=nodes), knowledge(managed("b")))
     assert past.gone == (NODES[0],)
     assert past.written == ((CREATE, Cell("b", "node02")),)
 

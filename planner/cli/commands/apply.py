@@ -80,7 +80,7 @@ def command(
                 _refuse(plan)
             if loaded is None and plan.has_changes and not yes:
                 _ask()
-            with session.world(desired.nodes) as world:
+            with session.world(desired.nodes, writes=True) as world:
                 result = apply_plan(plan, desired, store, lease, settings.policy(), world, first)
         if result.number is not None or result.already is not None or loaded is not None:
             session.view.applied(result, desired.origin)

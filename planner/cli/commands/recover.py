@@ -94,7 +94,7 @@ def command(
             if desired is not None:
                 record = _spoken_to(record, desired, session)
             session.view.recovering(record, dry_run=False)
-            with session.world(record.intent.nodes) as world:
+            with session.world(record.intent.nodes, writes=True) as world:
                 session.control.attach(lease)
                 result = recover(record, lease, session.settings.policy(), world, aside)
         session.view.recovered(result)
