@@ -76,18 +76,19 @@ def command(
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired() if api_from_file else None  # once: it may be standard input
         name = desired.cluster if desired is not None and cluster is None else session.cluster(cluster)
-        store = session.store()
+        # One that is not there has nothing to recover, and most likely is not the one that was meant.
+        store = session.store(create=False)
         if dry_run:
             record = what_to_recover(store, name)
             if record is None:
-                session.view.recovered(Recovered())
+                _nothing(session, name)
             else:
                 session.view.recovering(record, dry_run=True)
             return
         with store.lock(name, "recover", session.settings.lock_timeout) as lease:
             record = what_to_recover(store, name)
             if record is None:
-                session.view.recovered(Recovered())
+                _nothing(session, name)
                 return
             aside = steps_to_set_aside(record, skip, [_cell(text) for text in accept])
             record = _moved(record, node_url)
@@ -98,6 +99,20 @@ def command(
                 session.control.attach(lease)
                 result = recover(record, lease, session.settings.policy(), world, aside)
         session.view.recovered(result)
+
+
+def _nothing(session: Session, name: str) -> None:
+    """Say so; and where there is something, since the file may name another cluster by now."""
+    from planner.app import what_to_recover
+
+    for other in session.store().clusters():
+        record = what_to_recover(session.store(), other) if other != name else None
+        if record is not None:
+            session.view.warning(
+                f"transaction {record.number} of cluster {other!r} is unfinished: "
+                f"planner recover --cluster {other}"
+            )
+    session.view.recovered(Recovered())
 
 
 def _cell(text: str) -> Cell:
@@ -137,4 +152,13 @@ def _moved(record: Record, moves: tuple[str, ...]) -> Record:
             next=f"its nodes are {', '.join(node.name for node in nodes)}",
         )
     nodes = tuple(replace(node, url=urls.get(node.name, node.url)) for node in nodes)
+    names: dict[str, str] = {}
+    for node in nodes:
+        if names.setdefault(node.url, node.name) != node.name:
+            raise WrongUsage(
+                f"--node-url puts {names[node.url]} and {node.name} at one URL",
+                where=node.url,
+                why="a cell of one would be looked for on the other, and be called recovered",
+                next="say where each of them is now",
+            )
     return replace(record, intent=replace(record.intent, nodes=nodes))
