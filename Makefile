@@ -46,7 +46,7 @@ format: $(VENV)/.dev-installed ## Format the code and repair what ruff can repai
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-soak: $(VENV)/.dev-installed ## Run the long tests: kill -9 at random times, many seeds of faults over real sockets
+soak: $(VENV)/.dev-installed ## Run the long tests, some 20 minutes: kill -9 at every request and at random times, many seeds of faults
 	$(BIN)/python -m pytest -n auto -m slow --timeout 300 $(PYTEST_ARGS)
 
 simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the engine (make simulate N=50000)
