@@ -48,7 +48,11 @@ def incomplete(begin: str, outcome: Outcome) -> Incomplete:
         f"{begin}. The reverse is incomplete: {cells} `planner recover`",
         where=", ".join(dict.fromkeys(each.step.cell.node for each in failed)),
         why=f"{because}; everything else is as it was{but}{told}",
-        next=how_to_recover(notes, "run `planner recover` when these nodes answer again"),
+        next=how_to_recover(
+            notes,
+            "run `planner recover` when these nodes answer again; where one stays away, set its cells aside: "
+            f"planner recover --skip {failed[0].step.cell.node}",
+        ),
         details=_shown(details),
     )
 

@@ -122,7 +122,7 @@ def steps_to_set_aside(
         raise WrongUsage(
             f"Nothing to set aside: {', '.join(unknown)}",
             why=f"transaction {record.number} has no open step there",
-            next="see `planner status`",
+            next="see what is open: planner recover --dry-run",
         )
     return frozenset(s.number for s in steps if s.cell.node in nodes or s.cell in cells)
 
