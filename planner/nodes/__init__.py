@@ -3,6 +3,7 @@
 ::
 
     client.py    HttpNodes: submit, wait, revoke; worker threads, one answer per call
+    mailbox.py   answers from many threads to one, and a bell for signal handlers
     exchange.py  one call from its first try to its answer: redirects, bodies, broken answers
     wire.py      Dialect + call -> the request, byte for byte
     body.py      a read's answer -> Body, or the fault that makes it useless

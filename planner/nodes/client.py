@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from planner import hints
@@ -15,6 +14,7 @@ from planner.nodes.body import LARGEST, LARGEST_LIST, listed, record
 from planner.nodes.exchange import Exchange, Reader
 from planner.nodes.failures import words
 from planner.nodes.ledger import Grant, Ledger
+from planner.nodes.mailbox import Mailbox
 from planner.nodes.retry import Patience
 from planner.nodes.wire import Route
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
@@ -78,7 +78,7 @@ class HttpNodes:
         self._permit = permit
         self._authorization = authorization
         self._grant = Grant(permit)
-        self._answers: SimpleQueue[Answer | None] = SimpleQueue()
+        self._answers: Mailbox[Answer | None] = Mailbox()
         self._routes: dict[str, Route] = {}
         self._flying: dict[Future[None], Ledger] = {}
         self._lock = threading.Lock()
@@ -118,15 +118,12 @@ class HttpNodes:
     def wait(self, until: float) -> Answer | None:
         """Return the next answer, or None at `until` (the clock's seconds) or after a `wake`."""
         left = min(max(until - self._clock.now(), 0.0), LONGEST_WAIT)
-        try:
-            return self._answers.get(timeout=left)
-        except Empty:
-            return None
+        return self._answers.take(left)
 
     def wake(self) -> None:
         """Make `wait` return None; a `wake` that nobody waits for is kept for the next `wait`.
 
-        Safe in a signal handler: `SimpleQueue.put` is reentrant (documentation of `queue`).
+        Safe in a signal handler, as `Mailbox.put` is.
         """
         self._answers.put(None)
 
