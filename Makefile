@@ -97,7 +97,7 @@ $(VENV)/.run-installed: $(TOOLS_STAMP) $(INPUTS)
 # What a developer needs; it holds what a user needs too.
 $(VENV)/.dev-installed: $(TOOLS_STAMP) $(INPUTS)
 	@echo 'Installing planner, its extras and the development tools into $(VENV)'
-	@$(POETRY) export --with build,dev --all-extras --output $(VENV)/dev.txt
+	@$(POETRY) export --with build,dev,docs --all-extras --output $(VENV)/dev.txt
 	@$(PIP) install --require-hashes -r $(VENV)/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run-installed
