@@ -378,6 +378,7 @@ class Event(NamedTuple):
 
 
 EVENT_KINDS = (
+    "begun",  # the transaction is durably in the store; data: its number; total: how many steps it has
     "phase",  # text: what begins; total: how many parts it has
     "progress",  # done of total
     "started",  # a step's first request is about to be sent

@@ -37,6 +37,9 @@ class View(Protocol):
             undoes: the transaction that the plan is the reverse of.
         """
 
+    def loaded(self, plan: Plan) -> None:
+        """Take note of a plan that comes from a file, and was shown when it was made; for events only."""
+
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""
 

@@ -18,9 +18,27 @@ if TYPE_CHECKING:
 
     from planner.model import Cell, Plan, Step
     from planner.ports import Record
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Ending, Recovered, Status, StepCounts
 
 Json = dict[str, Any]
+
+OUTCOMES = {
+    "reversed": "reversed",
+    "incomplete": "incomplete",
+    "interrupted": "interrupted",
+    "refused": "refused",
+    "stale-plan": "stale",
+    "locked": "locked",
+    "lock-lost": "lock lost",
+    "usage": "wrong usage",
+    "changes-pending": "changes pending",
+}
+"""How an apply ended, by the code of its error; every other one has failed."""
+
+
+def document(name: str, fields: Json) -> Json:
+    """A document, as the schema of that name tells of it."""
+    return {"format": f"planner.{name}", "version": 1, **fields}
 
 
 def dump(data: Json, indent: int | None = None) -> str:
@@ -37,6 +55,11 @@ def of_plan(plan: Plan) -> Json:
 
 def of_error(error: PlannerError) -> Json:
     """How a run ended."""
+    return document("error", {"error": {**of_complaint(error), **of_ending(error.ending)}})
+
+
+def of_complaint(error: PlannerError) -> Json:
+    """What failed, in words."""
     return {
         "code": error.code,
         "exit_code": error.exit_code,
@@ -48,13 +71,33 @@ def of_error(error: PlannerError) -> Json:
     }
 
 
+def of_ending(ending: Ending | None) -> Json:
+    """What a transaction came to that did not end well."""
+    return {
+        "transaction": ending.transaction if ending else None,
+        "failed_step": ending.failed_step if ending else None,
+        "steps": of_steps(ending.steps) if ending else None,
+    }
+
+
+def of_steps(counts: StepCounts) -> Json:
+    """Counts of steps, and what they add up to."""
+    return {"total": counts.total, **asdict(counts)}
+
+
 def of_applied(result: Applied) -> Json:
     """The outcome of an apply: ``applied``, ``already applied`` or ``no changes``."""
+    return document("applied", of_outcome(result))
+
+
+def of_outcome(result: Applied) -> Json:
+    """What a document and a summary of an apply both say."""
     done = result.number is not None
     already = result.already is not None
     return {
         "outcome": "applied" if done else "already applied" if already else "no changes",
         "transaction": result.number if done else result.already,
+        "steps": of_steps(result.steps),
         "counts": asdict(summarize(result.plan, without=result.not_ours)) if done else None,
         "not_ours": of_cells(result.not_ours),
     }
@@ -63,17 +106,23 @@ def of_applied(result: Applied) -> Json:
 def of_recovered(result: Recovered) -> Json:
     """The outcome of a recovery: ``reversed``, ``closed with exceptions`` or ``nothing to recover``."""
     ended = "closed with exceptions" if result.set_aside else "reversed"
-    return {
+    found = {
         "outcome": "nothing to recover" if result.number is None else ended,
         "transaction": result.number,
+        "steps": of_steps(result.steps) if result.steps else None,
         "undone": of_cells(result.undone),
         "not_ours": of_cells(result.not_ours),
         "set_aside": of_cells(result.set_aside),
     }
+    return document("recovered", found)
 
 
 def of_recovering(record: Record) -> Json:
     """What a recovery would bring back."""
+    return document("recovering", _restoring(record))
+
+
+def _restoring(record: Record) -> Json:
     return {
         "transaction": of_record(record),
         "cells": [
@@ -92,12 +141,12 @@ def of_recovering(record: Record) -> Json:
 
 def of_status(status: Status) -> Json:
     """What the store knows."""
-    return {
+    found = {
         "cluster": status.cluster,
         "store": status.store,
         "managed": status.managed,
         "holder": status.holder._asdict() if status.holder else None,
-        "unfinished": of_recovering(status.unfinished) if status.unfinished else None,
+        "unfinished": _restoring(status.unfinished) if status.unfinished else None,
         "running": status.running,
         "needs_recover": status.needs_recover,
         "set_aside": [{"transaction": number, **cell._asdict()} for number, cell in status.set_aside],
@@ -105,21 +154,21 @@ def of_status(status: Status) -> Json:
         "last": of_record(status.last) if status.last else None,
         "last_applied": of_record(status.last_applied) if status.last_applied else None,
     }
+    return document("status", found)
 
 
 def of_history(records: Iterable[Record]) -> Json:
     """Past transactions, with how many cells each was to create and to delete."""
-    return {
-        "transactions": [
-            {
-                **of_record(record),
-                "cluster": record.cluster,
-                "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
-                "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
-            }
-            for record in records
-        ]
-    }
+    found = [
+        {
+            **of_record(record),
+            "cluster": record.cluster,
+            "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
+            "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
+        }
+        for record in records
+    ]
+    return document("history", {"transactions": found})
 
 
 def of_transaction(record: Record) -> Json:
@@ -130,7 +179,7 @@ def of_transaction(record: Record) -> Json:
         adopts = of_cells(adopts_of(record))
     except PlannerError:
         adopts = None
-    return {
+    found = {
         **of_record(record),
         "cluster": record.cluster,
         "allowances": list(intent.allowances),
@@ -140,6 +189,7 @@ def of_transaction(record: Record) -> Json:
         "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
         "adopts": adopts,
     }
+    return document("transaction", found)
 
 
 def _step(step: Step, mark: CellMark | None) -> Json:
@@ -165,8 +215,8 @@ def of_record(record: Record) -> Json:
         "command": record.intent.command,
         "state": record.state.value,
         "message": record.message,
-        "started": record.started,
-        "finished": record.finished,
+        "started": record.started or None,
+        "finished": record.finished or None,
         "holder": record.holder,
     }
 

@@ -40,6 +40,9 @@ class TextView:
         self._out.show(plan_lines(plan, self._out.width, origin=origin, saved=saved, undoes=undoes))
         check_written(self._out.channel)
 
+    def loaded(self, plan: Plan) -> None:
+        """The plan was shown when it was made."""
+
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""
         self._out.show(applied_lines(result, self._out.width, origin=origin))

@@ -69,6 +69,8 @@ def command(
         first = _canaries(canary, desired)
         settings = session.settings
         loaded = _load(plan_file)
+        if loaded is not None:
+            session.view.loaded(loaded)
         store = session.store()
         with store.lock(desired.cluster, "apply", settings.lock_timeout) as lease:
             check_finished(store, desired.cluster)
@@ -82,7 +84,8 @@ def command(
                 _ask()
             with session.world(desired.nodes, writes=True) as world:
                 result = apply_plan(plan, desired, store, lease, settings.policy(), world, first)
-        if result.number is not None or result.already is not None or loaded is not None:
+        told = (result.number, result.already, loaded) != (None, None, None)
+        if told or output == "json":  # for people the plan has said that there is nothing to do
             session.view.applied(result, desired.origin)
 
 
