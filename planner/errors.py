@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from planner.results import Ending
+    from planner.counts import Ending
 
 
 class PlannerError(Exception):

@@ -2,85 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from planner.model import StepState
+from planner.counts import StepCounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from planner.model import Cell, Plan
     from planner.ports import Holder, Record, Watched
-
-
-@dataclass(frozen=True, slots=True)
-class StepCounts:
-    """Every step of a plan, counted once, by how its cell is now.
-
-    Attributes:
-        applied: as planned, by the transaction; while that is unfinished, `recover` brings it back.
-        reversed: perhaps changed, then brought back, and read back.
-        never_started: no request of it was sent.
-        not_applied: the node turned the request down, and nothing was changed.
-        not_ours: somebody else was first; left as it is.
-        unknown: perhaps changed: the run stopped in the middle of it.
-        failed: it could not be brought back.
-        set_aside: set aside by hand, and left as it is.
-    """
-
-    applied: int = 0
-    reversed: int = 0
-    never_started: int = 0
-    not_applied: int = 0
-    not_ours: int = 0
-    unknown: int = 0
-    failed: int = 0
-    set_aside: int = 0
-
-    @property
-    def total(self) -> int:
-        """The steps of the plan."""
-        return sum(getattr(self, name) for name in self.__slots__)
-
-    @classmethod
-    def of(cls, steps: Iterable[tuple[StepState, bool]]) -> StepCounts:
-        """Count steps, each given by its state and by whether a request of it may have reached its node."""
-        names = Counter(
-            "never_started" if state is StepState.NOT_APPLIED and not tried else _COUNTED[state]
-            for state, tried in steps
-        )
-        return cls(**names)
-
-
-_COUNTED = {
-    StepState.PENDING: "never_started",
-    StepState.STARTED: "unknown",  # marked: a request may be on its way
-    StepState.DONE: "applied",
-    StepState.UNKNOWN: "unknown",
-    StepState.NOT_APPLIED: "not_applied",
-    StepState.NOT_OURS: "not_ours",
-    StepState.UNDOING: "unknown",
-    StepState.UNDONE: "reversed",
-    StepState.UNDO_FAILED: "failed",
-    StepState.SET_ASIDE: "set_aside",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What a transaction came to that did not end well.
-
-    Attributes:
-        transaction: its number.
-        steps: what became of its steps.
-        failed_step: number of the step that could not be carried out, if it was one.
-    """
-
-    transaction: int
-    steps: StepCounts
-    failed_step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

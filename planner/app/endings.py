@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner import hints
+from planner.counts import Ending, StepCounts
 from planner.errors import Incomplete, Interrupted, PlannerError, Reversed
 from planner.model import StepState, TransactionState
-from planner.results import Ending, StepCounts
 from planner.transaction import open_steps
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from planner.views.summary import summarize, to_bring_back
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from planner.counts import Ending, StepCounts
     from planner.model import Cell, Plan, Step
     from planner.ports import Record
-    from planner.results import Applied, Ending, Recovered, Status, StepCounts
+    from planner.results import Applied, Recovered, Status
 
 Json = dict[str, Any]
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from planner import __version__
+from planner.counts import StepCounts
 from planner.model import Cell
-from planner.results import StepCounts
 from planner.views import data
 from planner.views.machine import MachineView
 from planner.views.tally import Tally

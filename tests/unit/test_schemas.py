@@ -13,9 +13,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from planner.cli.schemas import SCHEMAS, bundled, schema_text
+from planner.counts import StepCounts
 from planner.errors import PlannerError
 from planner.model import EVENT_KINDS, Action, Dialect, Limits, Presence, StepState, TransactionState
-from planner.results import StepCounts
 from planner.verdict import Method
 from planner.views.data import OUTCOMES
 from planner.views.events import TYPES
@@ -105,7 +105,7 @@ def test_properties_are_those_of_the_model() -> None:
 
 
 def test_every_error_has_its_code_and_its_outcome() -> None:
-    kinds = [PlannerError, *PlannerError.__subclasses__()]
+    kinds: list[type[PlannerError]] = [PlannerError, *PlannerError.__subclasses__()]
     assert all(not kind.__subclasses__() for kind in kinds[1:])
     assert enum_of(EVENTS["$defs"]["errorCode"]) == {kind.code for kind in kinds}
     ends = {"applied", "already applied", "no changes", "failed", *OUTCOMES.values()}

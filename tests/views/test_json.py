@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from planner import codec
+from planner.counts import Ending, StepCounts
 from planner.errors import (
     ChangesPending,
     FileInvalid,
@@ -24,10 +25,11 @@ from planner.errors import (
 )
 from planner.model import EVENT_KINDS, Cell, Event, Presence, StepState
 from planner.ports import Holder, Watched
-from planner.results import Applied, Ending, Recovered, Status, StepCounts
+from planner.results import Applied, Recovered, Status
 from planner.views.events import TYPES
 from tests.views.samples import EXAMPLE, MIXED, WILD, Screen, plan, record
 
+TOLD: dict[str, dict[str, Any]] = {"begun": {"transaction": 7}, "retried": {"request": "read", "pause": 0}}
 NOON = "2026-01-01T12:00:00Z"
 
 
@@ -257,7 +259,10 @@ def test_every_event_is_one_valid_line() -> None:
     with screen.view.reporter() as reporter:
         for kind in EVENT_KINDS:
             text = "create" if kind == "phase" else WILD
-            told = {"begun": {"transaction": 7}, "retried": {"request": "read", "pause": 0}}.get(kind, {})
+            told: dict[str, Any] = {
+                "begun": {"transaction": 7},
+                "retried": {"request": "read", "pause": 0},
+            }.get(kind, {})
             reporter.emit(Event(kind, text, EXAMPLE.steps[0], WILD, WILD, data=told))
     screen.view.warning(WILD)
     screen.view.recovering(record(StepState.DONE), dry_run=False)
