@@ -43,17 +43,16 @@ class StepCounts:
 
     @classmethod
     def of(cls, steps: Iterable[tuple[StepState, bool]]) -> StepCounts:
-        """Count steps, each given by its state and by whether a request of it may have reached its node."""
+        """Count steps, each given by its state and by whether a write of it was sent."""
         names = Counter(
-            "never_started" if state is StepState.NOT_APPLIED and not tried else _COUNTED[state]
-            for state, tried in steps
+            "never_started" if state in _MARKED and not sent else _COUNTED[state] for state, sent in steps
         )
         return cls(**names)
 
 
 _COUNTED = {
     StepState.PENDING: "never_started",
-    StepState.STARTED: "unknown",  # marked: a request may be on its way
+    StepState.STARTED: "unknown",
     StepState.DONE: "applied",
     StepState.UNKNOWN: "unknown",
     StepState.NOT_APPLIED: "not_applied",
@@ -63,6 +62,9 @@ _COUNTED = {
     StepState.UNDO_FAILED: "failed",
     StepState.SET_ASIDE: "set_aside",
 }
+
+_MARKED = frozenset({StepState.STARTED, StepState.NOT_APPLIED})
+"""Steps are marked in waves, before their requests: one in such a state may be untouched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def _store_not_told(begin: str, outcome: Outcome) -> Incomplete:
 
 def ending_of(outcome: Outcome) -> Ending:
     """What a transaction came to, in numbers."""
-    counts = StepCounts.of((each.state, each.tried) for each in outcome.steps)
+    counts = StepCounts.of((each.state, each.sent) for each in outcome.steps)
     return Ending(outcome.number, counts, outcome.failed_step.number if outcome.failed_step else None)
 
 
@@ -98,14 +98,14 @@ def how_to_recover(notes: Iterable[str], otherwise: str) -> str:
 
 def left_open(number: int, runs: Sequence[StepRun], *, why: str) -> Incomplete:
     """The error of a run that stopped in the middle, with its journal ready for `recover`."""
-    steps = open_steps((run.step, run.state) for run in runs)
+    steps = open_steps((run.step, run.state) for run in runs if run.sent)
     cells = "1 cell" if len(steps) == 1 else f"{len(steps)} cells"
     return Incomplete(
         f"Stopped in the middle of transaction {number}: {cells} may be changed",
         why=why,
         next="run `planner recover`: it brings every node back to what it was",
         details=in_doubt(steps),
-        ending=Ending(number, StepCounts.of((run.state, run.tried) for run in runs)),
+        ending=Ending(number, StepCounts.of((run.state, run.sent) for run in runs)),
     )
 
 

@@ -54,7 +54,7 @@ def recover(
         raise left_open(record.number, runs, why=f"{stop.why}: this run left at once") from stop
     except LockLost as lost:
         raise left_open(record.number, runs, why=lost.why or lost.what) from lost
-    outcome = _with_tried(outcome, record)
+    outcome = _with_sent(outcome, record)
     if outcome.state is TransactionState.REVERSE_INCOMPLETE:
         raise incomplete(f"Transaction {record.number} is not reversed yet", outcome)
     if not outcome.durable:
@@ -68,10 +68,10 @@ def recover(
     )
 
 
-def _with_tried(outcome: Outcome, record: Record) -> Outcome:
+def _with_sent(outcome: Outcome, record: Record) -> Outcome:
     """The outcome, knowing of the requests of the run that was recovered, too."""
-    tried = {mark.number for mark in record.marks if mark.tried}
-    steps = (replace(each, tried=each.tried or each.step.number in tried) for each in outcome.steps)
+    sent = {mark.number for mark in record.marks if mark.tried}
+    steps = (replace(each, sent=each.sent or each.step.number in sent) for each in outcome.steps)
     return replace(outcome, steps=tuple(steps))
 
 

@@ -69,6 +69,6 @@ def _restore(run: StepRun, mark: CellMark, now: float) -> None:
         # A mark is made before its request: 'not tried' in the journal does not mean that nothing was sent.
         # Whatever was in flight when the run died was answered to nobody, so the cell is watched.
         run.unanswered = True
-        run.tried = True
+        run.sent = run.tried = True
         run.ours = True
         run.suspect_since = now

@@ -259,11 +259,7 @@ def test_every_event_is_one_valid_line() -> None:
     with screen.view.reporter() as reporter:
         for kind in EVENT_KINDS:
             text = "create" if kind == "phase" else WILD
-            told: dict[str, Any] = {
-                "begun": {"transaction": 7},
-                "retried": {"request": "read", "pause": 0},
-            }.get(kind, {})
-            reporter.emit(Event(kind, text, EXAMPLE.steps[0], WILD, WILD, data=told))
+            reporter.emit(Event(kind, text, EXAMPLE.steps[0], WILD, WILD, data=TOLD.get(kind, {})))
     screen.view.warning(WILD)
     screen.view.recovering(record(StepState.DONE), dry_run=False)
     screen.view.recovered(Recovered(7, steps=StepCounts(reversed=1)))
