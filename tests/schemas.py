@@ -46,17 +46,22 @@ def closed(schema: Any) -> Any:
 
 
 @cache
+def _closed(name: str) -> dict[str, Any]:
+    return dict(closed(bundled(name)))
+
+
+@cache
 def validator(name: str) -> Draft202012Validator:
     """The validator of a schema, closed."""
-    return Draft202012Validator(closed(bundled(name)), format_checker=FORMATS)
+    return Draft202012Validator(_closed(name), format_checker=FORMATS)
 
 
 @cache
 def _event_validator(kind: str) -> Draft202012Validator:
     """The validator of one type of event: the same, without a look at all the other types."""
-    schema = closed(bundled("events"))
-    schema["allOf"] = [each for each in schema["allOf"] if each["if"]["properties"]["type"]["const"] == kind]
-    return Draft202012Validator(schema, format_checker=FORMATS)
+    schema = _closed("events")
+    only = [each for each in schema["allOf"] if each["if"]["properties"]["type"]["const"] == kind]
+    return Draft202012Validator({**schema, "allOf": only}, format_checker=FORMATS)
 
 
 def check_document(document: Any) -> None:

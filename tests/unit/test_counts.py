@@ -87,7 +87,7 @@ def test_a_second_interrupt_leaves_what_was_marked_unknown() -> None:
 
 
 def test_a_second_interrupt_in_the_reverse_tells_what_is_reversed_already() -> None:
-    bench = Bench(group("a", state=ABSENT), holds={"a": NAMES}, parallelism=1)
+    bench = Bench(group("a", state=ABSENT), holds={"a": NAMES}, parallelism=2)
     bench.on(DEL, "a", "node01", 403)
     bench.on(POST, "a", "node03", 500, bench.interrupt_twice)
     found = ending(bench, Incomplete)
