@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import codec
-from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, Change, Changes
+from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, UNDO, Change, Changes
 from planner.model import Action, Cell, Presence, StepState
 from planner.plan import assemble, node_warnings
 
@@ -149,7 +149,7 @@ def build(
     """
     back = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
     holding = [(action, cell) for action, cell in past.written if presences[cell] is action.after]
-    reason = f"undo of TX {past.number}"
+    reason = f"{UNDO} TX {past.number}"
     reverse = [Change(back[action], cell, reason) for action, cell in reversed(holding)]
     changes = Changes(
         creates=tuple(change for change in reverse if change.action is Action.CREATE),

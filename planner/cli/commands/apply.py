@@ -11,7 +11,7 @@ import click
 from planner.cli.files import read_plan
 from planner.cli.options import Command, allowance_options, format_option, quiet_option, settings_options
 from planner.cli.session import Session
-from planner.errors import Interrupted, Refused, WrongUsage
+from planner.errors import Interrupted, WrongUsage
 
 if TYPE_CHECKING:
     from planner.app import Allowances
@@ -51,6 +51,7 @@ def command(
       planner apply --yes --canary node01
     """
     from planner.app import Allowances, apply_plan, check_finished
+    from planner.guards import refused
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
     with Session(flags, output, quiet=quiet, events=True) as session:
@@ -77,7 +78,8 @@ def command(
                 plan = loaded or _plan(session, desired, allowances, world)
             if loaded is None:
                 session.view.plan(plan, origin=desired.origin)
-                _refuse(plan)
+                if plan.refusals:
+                    raise refused(plan.refusals)
             if loaded is None and plan.has_changes and not yes:
                 _ask()
             with session.world(desired.nodes, writes=True) as world:
@@ -96,16 +98,6 @@ def _plan(session: Session, desired: Desired, allowances: Allowances, world: Wor
     from planner.app import make_plan
 
     return make_plan(desired, session.store(), session.settings.policy(), world, allowances)
-
-
-def _refuse(plan: Plan) -> None:
-    if plan.refusals:
-        raise Refused(
-            "The plan is refused, and nothing was changed",
-            where=", ".join(refusal.guard for refusal in plan.refusals),
-            why="; ".join(refusal.why for refusal in plan.refusals),
-            next="; ".join(dict.fromkeys(refusal.cure for refusal in plan.refusals)),
-        )
 
 
 def _ask() -> None:
