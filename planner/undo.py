@@ -78,7 +78,8 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
         elif state is StepState.NOT_OURS:
             not_ours.append(Cell(step.cell.group, now.get(node.url, node.name)))
     adopted = []
-    for cell in adopts_of(record):
+    plan = plan_of(record)
+    for cell in plan.adopts if plan else ():
         managed = knowledge.managed.get((cell.group, old[cell.node].url))
         if managed is not None and managed.adopted and managed.url in now:
             adopted.append(Cell(cell.group, now[managed.url]))
@@ -103,15 +104,15 @@ def _is_others(step: Step, managed: Managed | None) -> bool:
     return managed is None or (managed.adopted and not brought_back)
 
 
-def adopts_of(record: Record) -> tuple[Cell, ...]:
-    """The cells that a transaction adopted, under the names that its nodes had.
+def plan_of(record: Record) -> Plan | None:
+    """The plan of a transaction, with the names that its nodes had; None where the store keeps none.
 
     Raises:
         StalePlan: the plan that the store keeps of it cannot be read.
     """
     if not record.intent.plan:
-        return ()
-    return codec.load_plan(record.intent.plan, f"the plan of TX {record.number} in the store").adopts
+        return None
+    return codec.load_plan(record.intent.plan, f"the plan of TX {record.number} in the store")
 
 
 def cells_to_read(past: Past, desired: Desired) -> Iterator[tuple[Cell, Presence | None]]:

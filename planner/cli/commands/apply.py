@@ -42,7 +42,8 @@ def command(
     """Carry out a plan on every node as one transaction. If anything fails, everything is reversed.
 
     With a plan file: exactly that plan, or a refusal because the cluster has moved since. Without one: plans,
-    shows, and asks.
+    shows, and asks. The --allow options count only without a plan file: what a plan file allows was decided,
+    and could be reviewed, when it was made.
 
     \b
     Examples:
@@ -59,7 +60,7 @@ def command(
             if allowances != Allowances():
                 raise WrongUsage(
                     "A plan file says itself what it allows",
-                    next="give the --allow option to `planner plan`, where it can be reviewed",
+                    next="give the --allow option to `planner plan` (or `planner undo`), and apply that plan",
                 )
         elif not yes and (session.reads_stdin or output == "json" or not sys.stdin.isatty()):
             raise WrongUsage(
