@@ -44,6 +44,8 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             {"group": seen.cell.group, "node": seen.cell.node, "presence": seen.presence.value}
             for seen in plan.bystanders
         ],
+        "protects": list(plan.protects),
+        "unprotects": list(plan.unprotects),
         "base": plan.base,
         "limits": {
             "max_deletes": plan.limits.max_deletes,
@@ -135,6 +137,8 @@ def plan_from_dict(body: dict[str, Any]) -> Plan:
         bystanders=tuple(
             Seen(Cell(s["group"], s["node"]), Presence(s["presence"])) for s in body["bystanders"]
         ),
+        protects=_words(body.get("protects", [])),
+        unprotects=_words(body.get("unprotects", [])),
         base=body["base"],
         limits=Limits(**body["limits"]),
         refusals=tuple(Refusal(**{**r, "groups": tuple(r["groups"])}) for r in body["refusals"]),
@@ -240,6 +244,13 @@ def _text(value: Any) -> str:
 
 def _load_cells(data: list[dict[str, str]]) -> tuple[Cell, ...]:
     return tuple(Cell(cell["group"], cell["node"]) for cell in data)
+
+
+def _words(data: Any) -> tuple[str, ...]:
+    """A list of words; plan files of the first days lack some of them."""
+    if not isinstance(data, list) or not all(isinstance(word, str) for word in data):
+        raise TypeError("a list of words is something else")
+    return tuple(data)
 
 
 def _unusable(origin: str, why: str) -> StalePlan:

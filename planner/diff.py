@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 DRIFT = "drift"
 LATE_EFFECT = "late effect of"
 SET_ASIDE = "set aside in"
+UNDO = "undo of"
 
 
 class Change(NamedTuple):

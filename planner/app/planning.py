@@ -12,7 +12,8 @@ from planner.diff import cells_to_read, known_groups, part_of
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
-from planner.scope import EVERYTHING, measure
+from planner.scope import EVERYTHING
+from planner.targets import measure
 from planner.transaction import Abandoned, RunInterrupted, observe, open_steps, states_of
 
 if TYPE_CHECKING:
