@@ -228,6 +228,9 @@ class Plan:
         source: SHA-256 of the file that the plan was made from.
         allowances: what was knowingly allowed for this plan, such as ``deletes=5``.
         created: when, ISO 8601 in UTC; for people only.
+        unmanaged: cells that exist, and that nobody declared and nobody manages, sorted by group; seen where a
+            node can list. For people only: an apply does not need them, so they are not in the plan file and
+            not compared.
     """
 
     cluster: str
@@ -246,6 +249,7 @@ class Plan:
     source: str = ""
     allowances: tuple[str, ...] = ()
     created: str = ""
+    unmanaged: tuple[Cell, ...] = field(default=(), compare=False)
 
     @property
     def has_changes(self) -> bool:

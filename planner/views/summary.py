@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Kind(enum.StrEnum):
-    """What happens to a group. The last two send no request and are no change."""
+    """What happens to a group. The last three send no request and are no change."""
 
     CREATE = "create"
     REPAIR = "repair"
@@ -24,6 +24,7 @@ class Kind(enum.StrEnum):
     ADOPT = "adopt"
     FORGET = "forget"
     KEEP = "keep"
+    UNMANAGED = "unmanaged"
 
 
 WRITES = frozenset({Kind.CREATE, Kind.REPAIR, Kind.DELETE})
@@ -97,6 +98,17 @@ def rows_of(plan: Plan) -> tuple[Row, ...]:
         for group, kinds in groups.items()
         for kind, draft in kinds.items()
     )
+
+
+def unmanaged_rows(plan: Plan) -> tuple[Row, ...]:
+    """One row per group that nobody declared and nobody manages, with the nodes that hold it.
+
+    They are none of `rows_of`: there may be a hundred thousand, and nothing happens to them.
+    """
+    holders: dict[str, list[str]] = {}
+    for cell in plan.unmanaged:
+        holders.setdefault(cell.group, []).append(cell.node)
+    return tuple(Row(Kind.UNMANAGED, group, tuple(names)) for group, names in holders.items())
 
 
 @dataclass(frozen=True, slots=True)
