@@ -221,16 +221,15 @@ class Plan:
         forgets: managed cells that are gone and no longer wanted; no request.
         kept: adopted cells that are no longer declared, and stay (`--allow-delete-adopted` deletes them).
         bystanders: every other cell of every group that the plan touches, as seen.
-        base: number of groups declared or managed: what a share of deletes is a share of.
+        base: number of groups declared, managed or to be deleted: what a share of deletes is a share of.
         limits: the safety limits that the plan was judged by.
         refusals: the guards that stand against it; apply refuses while there are any.
         warnings: sentences for the user.
         source: SHA-256 of the file that the plan was made from.
         allowances: what was knowingly allowed for this plan, such as ``deletes=5``.
         created: when, ISO 8601 in UTC; for people only.
-        unmanaged: cells that exist, and that nobody declared and nobody manages, sorted by group; seen where a
-            node can list. For people only: an apply does not need them, so they are not in the plan file and
-            not compared.
+        unmanaged: cells that exist, and that nobody declared and nobody manages, by group; only of nodes that
+            can list. For people only: no apply needs them, and neither the plan file nor `==` knows them.
     """
 
     cluster: str

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.diff import diff, wiped_nodes
+from planner.diff import NO_LISTS, diff, strangers, wiped_nodes
 from planner.model import Action, Cell, Limits, Plan, Presence, Refusal, Seen, Step
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from planner.diff import Changes
+    from planner.diff import Changes, Lists
     from planner.model import Desired, Node
     from planner.ports import Knowledge
 
 PERCENT = 100
 
 
-def build(
+def build(  # noqa: PLR0913  (what was read, and one argument per allowance)
     desired: Desired,
     knowledge: Knowledge,
     presences: Mapping[Cell, Presence],
@@ -28,6 +28,7 @@ def build(
     allow_lossy: bool = False,
     allow_deletes: int | None = None,
     created: str = "",
+    lists: Lists = NO_LISTS,
 ) -> Plan:
     """Make the plan that leads from what was seen to what is desired.
 
@@ -40,8 +41,11 @@ def build(
         allow_lossy: whether records that show more than the id may be deleted.
         allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
         created: wall time, for people.
+        lists: what the nodes list, where they can.
     """
-    changes = diff(desired, knowledge, presences, allow_delete_adopted=allow_delete_adopted)
+    changes = diff(
+        desired, knowledge, presences, allow_delete_adopted=allow_delete_adopted, further=lists.read
+    )
     allowances = ["delete-adopted"] if allow_delete_adopted else []
     allowances += ["lossy-delete"] if allow_lossy else []
     plan = assemble(
@@ -53,7 +57,25 @@ def build(
         allow_deletes=allow_deletes,
         allowances=allowances,
     )
-    return replace(plan, warnings=_warnings(desired, knowledge, presences, changes), created=created)
+    unmanaged = _unmanaged(desired, knowledge, changes, lists)
+    warnings = _warnings(desired, knowledge, presences, changes)
+    return replace(plan, warnings=warnings, created=created, unmanaged=unmanaged)
+
+
+def _unmanaged(desired: Desired, knowledge: Knowledge, changes: Changes, lists: Lists) -> tuple[Cell, ...]:
+    """What exists on nodes that can list, and that nobody declared and nobody manages.
+
+    Of groups that were read the reads count, of all others the lists.
+    """
+    if not lists.groups:
+        return ()
+    cells = [cell for cell in changes.unmanaged if cell.node in lists.groups]
+    unread = set(strangers(desired, knowledge, lists)).difference(lists.read)
+    cells += [
+        Cell(group, name) for name, groups in lists.groups.items() for group in unread.intersection(groups)
+    ]
+    order = {node.name: position for position, node in enumerate(desired.nodes)}
+    return tuple(sorted(cells, key=lambda cell: (cell.group, order[cell.node])))
 
 
 def assemble(
@@ -81,7 +103,11 @@ def assemble(
         Step(number, change.action, change.cell, change.reason)
         for number, change in enumerate((*changes.creates, *changes.deletes), 1)
     )
-    base = len({group.id for group in desired.groups} | {group for group, _ in knowledge.managed})
+    base = len(
+        {group.id for group in desired.groups}
+        | {group for group, _ in knowledge.managed}
+        | {change.cell.group for change in changes.deletes}  # with `prune: true` neither of these
+    )
     limits = desired.limits
     if allow_deletes is not None:
         limits = Limits(allow_deletes, None, limits.max_creates)
