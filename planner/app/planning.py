@@ -12,6 +12,7 @@ from planner.diff import cells_to_read
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
+from planner.results import Planned, Survey
 from planner.transaction import Abandoned, RunInterrupted, observe, open_steps, states_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,13 @@ NOTHING_ALLOWED = Allowances()
 def make_plan(
     desired: Desired, store: Store, policy: Policy, world: World, allowances: Allowances = NOTHING_ALLOWED
 ) -> Plan:
+    """The plan alone; see `survey`."""
+    return survey(desired, store, policy, world, allowances).plan
+
+
+def survey(
+    desired: Desired, store: Store, policy: Policy, world: World, allowances: Allowances = NOTHING_ALLOWED
+) -> Planned:
     """Read every node and say what differs. Takes no lock and changes nothing.
 
     Raises:
@@ -49,8 +57,9 @@ def make_plan(
     check_supported(desired)
     watched = to_watch(store, desired.cluster, policy, world.clock)
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
-    seen = read(cells_to_read(desired, knowledge), desired.nodes, policy, world)
-    return build(
+    cells = list(cells_to_read(desired, knowledge))
+    seen = read(cells, desired.nodes, policy, world)
+    plan = build(
         desired,
         knowledge,
         seen.presences,
@@ -60,6 +69,7 @@ def make_plan(
         allow_deletes=allowances.deletes,
         created=world.clock.wall(),
     )
+    return Planned(plan, Survey(tuple(dict.fromkeys(cell.group for cell, _ in cells)), seen.presences))
 
 
 def check_supported(desired: Desired) -> None:
