@@ -9,7 +9,7 @@
     layout.py    lines of styled spans, wrapped to a width                             (pure)
     plan_text.py, result_text.py, history_text.py, error_text.py    the screens, as lines   (pure)
     markdown.py, marked.py    a plan for the comment of a pull request                  (pure)
-    page.py      a plan as one HTML file, from templates/;  render.py: a report as a whole text
+    html.py      a plan as one HTML file, from templates/;  render.py: a report as a whole text
     tally.py     where a phase is, from the events                                     (pure)
     channel.py   a stream that cannot break a run
     plain.py     progress as plain lines;  bar.py: as a live bar

@@ -21,6 +21,6 @@ def render(report: Report, format: str) -> str:
         from planner.views.markdown import markdown_of
 
         return markdown_of(report)
-    from planner.views.page import html_of
+    from planner.views.html import html_of
 
     return html_of(report)
