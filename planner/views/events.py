@@ -11,6 +11,7 @@ from planner.counts import StepCounts
 from planner.model import Cell
 from planner.views import data
 from planner.views.machine import MachineView
+from planner.views.report import report_of
 from planner.views.tally import Tally
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Recovered, Status
     from planner.views.channel import Channel
+    from planner.views.report import Report
 
 FORMAT = "planner.events"
 VERSION = 1
@@ -48,16 +50,22 @@ class EventView(MachineView):
         self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
     ) -> None:
         """Write the plan, as in its file, with a ``summary``; then its warnings."""
-        del origin, saved, undoes
-        self.loaded(plan)
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+
+    def report(self, report: Report) -> None:
+        """Write the plan, as in its file, with a ``summary``; then its warnings."""
+        self._planned(report)
         self._check()
 
     def loaded(self, plan: Plan) -> None:
         """Write a plan that comes from a file."""
-        self._plan = plan
-        self._steps = {step.cell: step for step in plan.steps}
-        self._line("planned", {"plan": data.of_plan(plan)})
-        for text in plan.warnings:
+        self._planned(report_of(plan))
+
+    def _planned(self, report: Report) -> None:
+        self._plan = report.plan
+        self._steps = {step.cell: step for step in report.plan.steps}
+        self._line("planned", {"plan": data.of_plan(report)})
+        for text in report.plan.warnings:
             self._remark("warning", text)
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:

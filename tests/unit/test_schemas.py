@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator
 from planner.cli.schemas import SCHEMAS, bundled, schema_text
 from planner.counts import StepCounts
 from planner.errors import PlannerError
-from planner.model import EVENT_KINDS, Action, Dialect, Limits, Presence, StepState, TransactionState
+from planner.model import EVENT_KINDS, Action, Dialect, Limits, Presence, Refusal, StepState, TransactionState
+from planner.scope import PlanScope, Scope
 from planner.verdict import Method
 from planner.views.data import OUTCOMES
 from planner.views.events import TYPES
@@ -98,8 +99,17 @@ def test_enums_are_those_of_the_model(part: str, model: type[StrEnum]) -> None:
 
 def test_properties_are_those_of_the_model() -> None:
     parts = bundled("plan")["$defs"] | EVENTS["$defs"]
-    for part, model in (("dialect", Dialect), ("limits", Limits), ("groupCounts", Summary)):
+    models: dict[str, Any] = {
+        "dialect": Dialect,
+        "limits": Limits,
+        "refusal": Refusal,
+        "groupCounts": Summary,
+        "scope": PlanScope,
+    }
+    for part, model in models.items():
         assert set(parts[part]["properties"]) == {field.name for field in fields(model)}, part
+    patterns = parts["scope"]["properties"]["patterns"]["properties"]
+    assert set(patterns) == {field.name for field in fields(Scope)}
     counts = {field.name for field in fields(StepCounts)} | {"total"}
     assert set(parts["stepCounts"]["properties"]) == set(parts["stepCounts"]["required"]) == counts
 
