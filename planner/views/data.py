@@ -33,7 +33,6 @@ OUTCOMES = {
     "locked": "locked",
     "lock-lost": "lock lost",
     "usage": "wrong usage",
-    "changes-pending": "changes pending",
 }
 """How an apply ended, by the code of its error; every other one has failed."""
 

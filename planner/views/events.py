@@ -73,7 +73,7 @@ class EventView(MachineView):
         del origin
         found = data.of_outcome(result)
         self._transaction = found["transaction"]
-        self._line("summary", {**found, "exit_code": 0, "failed_step": None})
+        self._line("summary", {"outcome": found["outcome"], "exit_code": 0, "failed_step": None, **found})
         self._remark_lost()
 
     def recovering(self, record: Record, dry_run: bool) -> None:
@@ -125,24 +125,21 @@ class EventView(MachineView):
     def write_event(self, event: Event, tally: Tally) -> None:
         """Write an event of the engine."""
         kind, step = event.kind, event.step
-        if kind == "begun":
-            self._transaction = event.data["transaction"]
         if kind in ("warning", "note"):
             self._remark(kind, event.text)
             if kind == "warning":
                 super().warning(event.text)
             return
+        place = {"phase": tally.phase or None, "done": tally.done, "total": tally.total}
+        if kind == "begun":
+            self._transaction = event.data["transaction"]
+            place = {"phase": None, "done": 0, "total": event.total}
+        note = "" if kind == "phase" else event.text
+        more = {}
         if kind == "retried":  # told by a worker thread, which knows of requests and not of steps
             step = self._steps.get(Cell(event.group, event.node))
-        fields = {
-            "note": event.text if kind != "phase" else "",
-            "phase": tally.phase or None,
-            "done": tally.done,
-            "total": event.total if kind == "begun" else tally.total,
-        }
-        if kind == "retried":
-            fields |= event.data
-        self._line(TYPES.get(kind, kind), fields, step, event.node, event.group)
+            more = event.data
+        self._line(TYPES.get(kind, kind), {"note": note, **place, **more}, step, event.node, event.group)
 
     def _remark(self, severity: str, text: str) -> None:
         said = {"what": text, "where": "", "why": "", "next": "", "details": []}
