@@ -19,7 +19,7 @@ class StepCounts:
     Attributes:
         applied: as planned, by the transaction; while that is unfinished, `recover` brings it back.
         reversed: perhaps changed, then brought back, and read back.
-        never_started: no request of it was sent.
+        never_started: no request that changes the cell was sent.
         not_applied: the node turned the request down, and nothing was changed.
         not_ours: somebody else was first; left as it is.
         unknown: perhaps changed: the run stopped in the middle of it.

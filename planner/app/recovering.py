@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from planner.model import Cell, Desired, Policy
     from planner.ports import Lease, Record, Store
-    from planner.transaction import Outcome, World
+    from planner.transaction import World
 
 
 def what_to_recover(store: Store, cluster: str) -> Record | None:
@@ -54,7 +54,6 @@ def recover(
         raise left_open(record.number, runs, why=f"{stop.why}: this run left at once") from stop
     except LockLost as lost:
         raise left_open(record.number, runs, why=lost.why or lost.what) from lost
-    outcome = _with_sent(outcome, record)
     if outcome.state is TransactionState.REVERSE_INCOMPLETE:
         raise incomplete(f"Transaction {record.number} is not reversed yet", outcome)
     if not outcome.durable:
@@ -66,13 +65,6 @@ def recover(
         set_aside=tuple(each.step.cell for each in outcome.in_state(StepState.SET_ASIDE)),
         steps=ending_of(outcome).steps,
     )
-
-
-def _with_sent(outcome: Outcome, record: Record) -> Outcome:
-    """The outcome, knowing of the requests of the run that was recovered, too."""
-    sent = {mark.number for mark in record.marks if mark.tried}
-    steps = (replace(each, sent=each.sent or each.step.number in sent) for each in outcome.steps)
-    return replace(outcome, steps=tuple(steps))
 
 
 def with_api_of(desired: Desired, record: Record) -> tuple[Record, tuple[str, ...]]:

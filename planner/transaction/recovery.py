@@ -63,6 +63,7 @@ def states_of(record: Record) -> Iterator[tuple[Step, StepState]]:
 
 def _restore(run: StepRun, mark: CellMark, now: float) -> None:
     run.state = mark.state
+    run.sent = mark.tried  # for the counts alone
     run.unanswered = mark.unanswered
     run.note = mark.note
     if mark.state not in FINISHED:

@@ -78,6 +78,7 @@ class Life:
         self.plan: Plan | None = None
         self.runs = 0
         self.aside: set[Cell] = set()  # what a recovery has set aside by hand
+        self.written: set[int] = set()  # steps of the transaction that a write was sent for
 
     def _draw_cluster(self) -> Desired:
         """Some groups exist, some are wanted, some are managed: creates, repairs, deletes, adoptions."""
@@ -111,6 +112,7 @@ class Life:
         """Plan in peace, then apply under the scenario's faults; say how it ended."""
         self.plan = make_plan(self.desired, self.store, self.policy, self.ports)
         self.before = self.world.snapshot()
+        self.written.clear()
         self.runs += 1
         self._let_loose()
         try:
@@ -194,6 +196,13 @@ class Life:
         self.world.say(f"exit {error.exit_code}: {error.what}")
         for line in error.details:
             self.world.say(f"    {line}")
+        if error.ending is not None:
+            counts, steps = (
+                error.ending.steps,
+                len(self.memory.records[error.ending.transaction].intent.steps),
+            )
+            if counts.total != steps or counts.never_started > steps - len(self.written):
+                raise Violation(f"{counts} of {steps} steps, {len(self.written)} of them written")
         return {
             Reversed: "reversed",
             Interrupted: "interrupted",
@@ -229,6 +238,7 @@ class Life:
         mark = memory.marks[number].get(step.number)
         if mark is None or mark.state in UNTOUCHED:
             raise Violation(f"a write without a mark: {call}, {mark}")
+        self.written.add(step.number)
         if not self.world.permit():
             raise Violation("a write without a young proof of the lock")
 
