@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from planner.cli.completion import Completer, complete_applied, complete_clusters, complete_transactions
 from planner.settings import SETTINGS, Setting
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -92,11 +93,19 @@ def quiet_option(function: _F) -> _F:
 cluster_option = click.option(
     "--cluster",
     metavar="NAME",
+    shell_complete=complete_clusters,
     help="The cluster's name; needed only when there is no readable file and the store knows several.",
 )
 
 
-transaction_argument = click.argument("number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS))
+def _transaction(complete: Completer) -> Callable[[_F], _F]:
+    return click.argument(
+        "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete
+    )
+
+
+transaction_argument = _transaction(complete_transactions)
+applied_argument = _transaction(complete_applied)
 
 
 def guard_options(function: _F) -> _F:

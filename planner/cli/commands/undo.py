@@ -9,18 +9,18 @@ import click
 from planner.cli.files import write_private
 from planner.cli.options import (
     Command,
+    applied_argument,
     format_option,
     guard_options,
     quiet_option,
     settings_options,
-    transaction_argument,
 )
 from planner.cli.session import Session
 from planner.errors import ChangesPending, Refused
 
 
 @click.command(cls=Command)
-@transaction_argument
+@applied_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(
     "--detailed-exitcode",
