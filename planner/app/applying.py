@@ -10,10 +10,11 @@ from planner.app.endings import failure_of, left_open
 from planner.app.planning import check_finished, check_identity, read
 from planner.diff import LATE_EFFECT, SET_ASIDE
 from planner.errors import LockLost, Refused, StalePlan
-from planner.model import Action, Cell, Managed, StepState, TransactionState
+from planner.model import Action, Cell, Managed, Node, StepState, TransactionState
 from planner.plan import guards_now
 from planner.ports import Closing, Intent
 from planner.results import Applied
+from planner.scope import patterns_of
 from planner.transaction import Abandoned, Transaction, open_steps, runs_of
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ def apply_plan(
     if already is None:
         _check_serial(plan, knowledge)
         _refuse_if_guarded(plan, desired)
+    scope = patterns_of(plan.scope)
     if plan.is_empty:
-        tidy(desired, store, lease, policy, world)
+        tidy(desired, store, lease, policy, world, scope)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
     if already is not None:
@@ -90,7 +92,7 @@ def apply_plan(
     outcome = _run(transaction, number, runs, lambda: _closing(plan, runs, knowledge, store), plan, canary)
     if outcome.state is not TransactionState.APPLIED:
         raise failure_of(outcome)
-    tidy(desired, store, lease, policy, world)
+    tidy(desired, store, lease, policy, world, scope)
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
 
@@ -137,7 +139,15 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
         else:
             before = knowledge.managed.get((group, urls[node]))
             managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
-    return Closing(tuple(managed), tuple(forgotten), plan.nodes, left)
+    return Closing(tuple(managed), tuple(forgotten), _known_nodes(plan, knowledge), left)
+
+
+def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:
+    """The nodes that are known from now on. A partial plan forgets none of those that it says nothing of."""
+    if plan.scope is None:
+        return plan.nodes
+    urls = {node.url for node in plan.nodes}
+    return (*plan.nodes, *(Node(name, url) for name, url in knowledge.nodes if url not in urls))
 
 
 def _is_adopted(run: StepRun) -> bool:
@@ -154,11 +164,16 @@ def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
 
 
 def _check_belongs(plan: Plan, desired: Desired, knowledge: Knowledge) -> None:
-    """Refuse a plan of another store or set of nodes."""
+    """Refuse a plan of another store or set of nodes; for a partial plan, of those that are in its scope."""
     if plan.store != knowledge.store:
         raise _stale(f"it was made with store {plan.store}, and this run uses {knowledge.store}")
     planned = {node.name: (node.url, node.dialect, node.credential) for node in plan.nodes}
-    here = {node.name: (node.url, node.dialect, node.credential) for node in desired.nodes}
+    scope = patterns_of(plan.scope)
+    here = {
+        node.name: (node.url, node.dialect, node.credential)
+        for node in desired.nodes
+        if scope.includes_node(node.name)
+    }
     if planned != here:
         moved = sorted(name for name in planned.keys() | here.keys() if planned.get(name) != here.get(name))
         raise _stale(f"its nodes are not those of the file: {', '.join(moved)}")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from planner.scope import WILDCARDS
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -27,8 +29,6 @@ Completer = Callable[[click.Context, click.Parameter, str], "list[CompletionItem
 
 MAX_BYTES = 2 * 1024 * 1024
 """A file beyond this size takes too long to read at a prompt."""
-
-PATTERN = frozenset("*?[")
 
 
 class _Prompt(NamedTuple):
@@ -60,14 +60,16 @@ def _completer(offer: Callable[[_Prompt], Offers]) -> Completer:
 
 @_completer
 def complete_groups(prompt: _Prompt) -> Offers:
-    """Ids of groups in the file. A pattern is complete as it is."""
-    return () if PATTERN & set(prompt.incomplete) else ((group, "") for group in _outline(prompt.ctx).groups)
+    """Ids of groups, for patterns: one with wildcards is complete, and an id with them is none."""
+    if WILDCARDS & set(prompt.incomplete):
+        return ()
+    return ((group, "") for group in _outline(prompt.ctx).groups if not WILDCARDS & set(group))
 
 
 @_completer
 def complete_nodes(prompt: _Prompt) -> Offers:
-    """Names of nodes, in the file or in PLANNER_NODES. A pattern is complete as it is."""
-    return () if PATTERN & set(prompt.incomplete) else _outline(prompt.ctx).nodes
+    """Names of nodes, in the file or in PLANNER_NODES; also for patterns."""
+    return _outline(prompt.ctx).nodes
 
 
 @_completer

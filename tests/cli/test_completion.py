@@ -67,6 +67,10 @@ def offered(line: str, capfdbinary: pytest.CaptureFixture[bytes], shell: str = "
     [
         ("planner apply --canary ", ["node01", "node02"]),
         ("planner recover --skip node02", ["node02"]),
+        ("planner plan --group shop", ["shop:cart", "shop:desk"]),
+        ("planner plan --group ", ["foo.bar", "shop:cart", "shop:desk", "with space", "it's $HOME, `x`"]),
+        ("planner apply --exclude-group shop*", []),
+        ("planner plan --node=node01 --exclude-node ", ["node01", "node02"]),
         ("planner recover --accept n", ["node01/", "node02/"]),
         ("planner recover --accept node02/shop", ["node02/shop\\:cart", "node02/shop\\:desk"]),
         ("planner recover --accept node09/shop", []),
