@@ -40,9 +40,11 @@ def installed(forks: Forks, planner: Path, folder: Path) -> Iterator[None]:
         planner.chmod(0o755)
         thread = threading.Thread(target=_serve, args=(server, forks, folder), daemon=True)
         thread.start()
-        yield
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def _serve(server: socket.socket, forks: Forks, folder: Path) -> None:
