@@ -9,6 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
+from planner.cli.completion import (
+    Completer,
+    complete_applied,
+    complete_clusters,
+    complete_groups,
+    complete_nodes,
+    complete_transactions,
+)
 from planner.scope import Scope
 from planner.settings import SETTINGS, Setting
 from planner.views.render import ENDINGS
@@ -131,11 +139,19 @@ def quiet_option(function: _F) -> _F:
 cluster_option = click.option(
     "--cluster",
     metavar="NAME",
+    shell_complete=complete_clusters,
     help="The cluster's name; needed only when there is no readable file and the store knows several.",
 )
 
 
-transaction_argument = click.argument("number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS))
+def _transaction(complete: Completer) -> Callable[[_F], _F]:
+    return click.argument(
+        "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete
+    )
+
+
+transaction_argument = _transaction(complete_transactions)
+applied_argument = _transaction(complete_applied)
 
 
 def guard_options(function: _F) -> _F:
@@ -181,11 +197,21 @@ def scope_options(function: _F) -> _F:
     ) -> Any:
         return function(scope=Scope(group, exclude_group, node, exclude_node), **rest)
 
-    for name, text in (
-        ("--exclude-node", "Without nodes whose name matches: one that is down, say. It is not asked."),
-        ("--node", "Only nodes whose name matches. Repeatable, as the other three."),
-        ("--exclude-group", "Without groups whose id matches; exclusions win."),
-        ("--group", "Only groups whose id matches: `*`, `?` and `[abc]` as in a shell, and with case."),
+    for name, complete, text in (
+        (
+            "--exclude-node",
+            complete_nodes,
+            "Without nodes whose name matches: one that is down, say. It is not asked.",
+        ),
+        ("--node", complete_nodes, "Only nodes whose name matches. Repeatable, as the other three."),
+        ("--exclude-group", complete_groups, "Without groups whose id matches; exclusions win."),
+        (
+            "--group",
+            complete_groups,
+            "Only groups whose id matches: `*`, `?` and `[abc]` as in a shell, and with case.",
+        ),
     ):
-        collected = click.option(name, multiple=True, metavar="PATTERN", help=text)(collected)
+        collected = click.option(name, multiple=True, metavar="PATTERN", shell_complete=complete, help=text)(
+            collected
+        )
     return collected  # type: ignore[return-value]  # what click calls has other parameters than `function`
