@@ -9,6 +9,7 @@ from typing import Any
 
 from planner.errors import StalePlan
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
+from planner.scope import PlanScope, Scope
 
 FORMAT = "planner.plan"
 VERSION = 1
@@ -18,6 +19,7 @@ CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON data; the order of keys is fixed."""
+    part = {} if plan.scope is None else {"scope": asdict(plan.scope)}
     return {
         "cluster": plan.cluster,
         "store": plan.store,
@@ -53,6 +55,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "refusals": [asdict(refusal) for refusal in plan.refusals],
         "warnings": list(plan.warnings),
         "allowances": list(plan.allowances),
+        **part,
     }
 
 
@@ -141,6 +144,7 @@ def plan_from_dict(body: dict[str, Any]) -> Plan:
         refusals=tuple(Refusal(**{**r, "groups": tuple(r["groups"])}) for r in body["refusals"]),
         warnings=tuple(body["warnings"]),
         allowances=tuple(body["allowances"]),
+        scope=_load_scope(body["scope"]) if "scope" in body else None,
     )
     _check(plan)
     return plan
@@ -195,6 +199,24 @@ def _check(plan: Plan) -> None:
     numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))
     if not cells_known or not numbered or len(set(cells)) != len(cells) or len(names) != len(plan.nodes):
         raise ValueError("steps, cells and nodes do not fit together")
+    if plan.scope is not None:
+        _check_scope(plan, plan.scope)
+
+
+def _check_scope(plan: Plan, scope: PlanScope) -> None:
+    """A partial plan names nothing that it left out, and counts right."""
+    patterns = scope.patterns
+    named = {cell.group for cell in (*plan.adopts, *plan.forgets, *plan.kept)}
+    named |= {step.cell.group for step in plan.steps} | {seen.cell.group for seen in plan.bystanders}
+    inside = all(map(patterns.includes_group, named)) and all(
+        patterns.includes_node(node.name) for node in plan.nodes
+    )
+    counted = (
+        0 <= scope.groups_left_out <= scope.groups_total
+        and 0 <= scope.nodes_left_out == scope.nodes_total - len(plan.nodes)
+    )
+    if patterns.is_all or not inside or not counted:
+        raise ValueError("steps, nodes and scope do not fit together")
 
 
 def _digest(body: dict[str, Any]) -> str:
@@ -207,6 +229,17 @@ def _sha256(text: str) -> str:
 
 def _cells(cells: tuple[Cell, ...]) -> list[dict[str, str]]:
     return [{"group": cell.group, "node": cell.node} for cell in cells]
+
+
+def _load_scope(data: dict[str, Any]) -> PlanScope:
+    patterns = {key: tuple(map(_text, value)) for key, value in data["patterns"].items()}
+    return PlanScope(**{**data, "patterns": Scope(**patterns)})
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a pattern is text")
+    return value
 
 
 def _load_cells(data: list[dict[str, str]]) -> tuple[Cell, ...]:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from planner.scope import PlanScope
 
 
 class Presence(enum.StrEnum):
@@ -244,6 +247,7 @@ class Plan:
         source: SHA-256 of the file that the plan was made from.
         allowances: what was knowingly allowed for this plan, such as ``deletes=5``.
         created: when, ISO 8601 in UTC; for people only.
+        scope: the part that it is about; None for the whole cluster.
     """
 
     cluster: str
@@ -264,6 +268,7 @@ class Plan:
     source: str = ""
     allowances: tuple[str, ...] = ()
     created: str = ""
+    scope: PlanScope | None = None
 
     @property
     def has_changes(self) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.diff import diff, wiped_nodes
+from planner.diff import diff, part_of, wiped_nodes
 from planner.guards import DELETES, base_of, guards, protection_of
 from planner.model import Cell, Limits, Plan, Seen, Step
+from planner.scope import patterns_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from planner.diff import Changes
     from planner.model import Desired, Node, Presence
     from planner.ports import Knowledge
+    from planner.scope import PlanScope, Scope
 
 
 def build(
@@ -26,21 +28,22 @@ def build(
     allow_delete_adopted: bool = False,
     allow_lossy: bool = False,
     allow_deletes: int | None = None,
-    created: str = "",
+    scope: PlanScope | None = None,
 ) -> Plan:
     """Make the plan that leads from what was seen to what is desired.
 
     Args:
         desired: the file.
         knowledge: what the store knows of the cluster.
-        presences: every cell of every group declared or managed, as read.
+        presences: every cell of every group declared or managed, as read; of those in scope.
         lossy: cells whose record shows more than the id.
         allow_delete_adopted: whether adopted groups that are no longer declared are deleted.
         allow_lossy: whether records that show more than the id may be deleted.
         allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
-        created: wall time, for people.
+        scope: the part that the plan is about; None for the whole cluster.
     """
-    changes = diff(desired, knowledge, presences, allow_delete_adopted=allow_delete_adopted)
+    part, known = part_of(desired, knowledge, patterns_of(scope))
+    changes = diff(part, known, presences, allow_delete_adopted=allow_delete_adopted)
     allowances = ["delete-adopted"] if allow_delete_adopted else []
     allowances += ["lossy-delete"] if allow_lossy else []
     plan = assemble(
@@ -51,13 +54,14 @@ def build(
         lossy=lossy,
         allow_deletes=allow_deletes,
         allowances=allowances,
+        scope=scope,
     )
+    wiped = wiped_nodes(part, known, presences)
     return replace(
         plan,
-        protects=_protects(desired, knowledge),
-        unprotects=_unprotects(desired, knowledge, changes),
-        warnings=_warnings(desired, knowledge, presences, changes),
-        created=created,
+        protects=_protects(part, knowledge),
+        unprotects=_unprotects(desired, knowledge, changes, patterns_of(scope)),
+        warnings=_warnings(desired, knowledge, wiped, changes, scope),
     )
 
 
@@ -70,6 +74,7 @@ def assemble(
     lossy: Collection[Cell] = (),
     allow_deletes: int | None = None,
     allowances: Sequence[str] = (),
+    scope: PlanScope | None = None,
 ) -> Plan:
     """Number the changes, add the evidence that they rest on, and judge them; no warnings yet.
 
@@ -81,7 +86,10 @@ def assemble(
         lossy: cells whose record shows more than the id.
         allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
         allowances: what else was knowingly allowed.
+        scope: the part that the changes are about. Limits and protection are those of the whole cluster.
     """
+    patterns = patterns_of(scope)
+    nodes = tuple(node for node in desired.nodes if patterns.includes_node(node.name))
     steps = tuple(
         Step(number, change.action, change.cell, change.reason)
         for number, change in enumerate((*changes.creates, *changes.deletes), 1)
@@ -95,12 +103,12 @@ def assemble(
         cluster=desired.cluster,
         store=knowledge.store,
         serial=knowledge.serial,
-        nodes=desired.nodes,
+        nodes=nodes,
         steps=steps,
         adopts=changes.adopts,
         forgets=changes.forgets,
         kept=changes.kept,
-        bystanders=_bystanders(desired.nodes, changes, steps, presences),
+        bystanders=_bystanders(nodes, changes, steps, presences),
         base=base,
         limits=limits,
         refusals=guards(
@@ -113,6 +121,7 @@ def assemble(
         ),
         source=desired.digest,
         allowances=tuple(allowances),
+        scope=scope,
     )
 
 
@@ -121,7 +130,7 @@ def _protects(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
     return tuple(g.id for g in desired.groups if g.protect and g.id not in knowledge.protected)
 
 
-def _unprotects(desired: Desired, knowledge: Knowledge, changes: Changes) -> tuple[str, ...]:
+def _unprotects(desired: Desired, knowledge: Knowledge, changes: Changes, scope: Scope) -> tuple[str, ...]:
     """Groups that are remembered as protected, and need not be any more.
 
     The file declares them without `protect: true`, or it is silent, and nothing is left to protect: no cell
@@ -132,7 +141,8 @@ def _unprotects(desired: Desired, knowledge: Knowledge, changes: Changes) -> tup
     forgotten = {(cell.group, urls[cell.node]) for cell in changes.forgets}
     left = {group for group, url in knowledge.managed.keys() - forgotten if url in urls.values()}
     left.update(each.group for each in knowledge.watched)
-    return tuple(sorted(g for g in knowledge.protected if not declared.get(g, g in left)))
+    free = (group for group in knowledge.protected if not declared.get(group, group in left))
+    return tuple(sorted(filter(scope.includes_group, free)))
 
 
 def _bystanders(
@@ -146,18 +156,19 @@ def _bystanders(
 
 
 def _warnings(
-    desired: Desired, knowledge: Knowledge, presences: Mapping[Cell, Presence], changes: Changes
+    desired: Desired, knowledge: Knowledge, wiped: Iterable[Node], changes: Changes, scope: PlanScope | None
 ) -> tuple[str, ...]:
+    some = " that was looked at" if scope is not None and scope.groups_left_out else ""
     warnings = [
-        f"every managed group of {node.name} reads absent: a new machine, or a wrong route?"
-        for node in wiped_nodes(desired, knowledge, presences)
+        f"every managed group of {node.name}{some} reads absent: a new machine, or a wrong route?"
+        for node in wiped
     ]
     if not knowledge.managed and changes.adopts:
         warnings.append(
             f"the store knows nothing of cluster {desired.cluster!r} yet, and {len(changes.adopts)} declared "
             "cells exist already; groups that were declared earlier and are not any more cannot be known"
         )
-    warnings += node_warnings(desired, knowledge)
+    warnings += node_warnings(desired, knowledge, scope)
     if changes.kept:
         warnings.append(
             f"{len({cell.group for cell in changes.kept})} adopted groups are no longer declared and stay; "
@@ -166,8 +177,9 @@ def _warnings(
     return tuple(warnings)
 
 
-def node_warnings(desired: Desired, knowledge: Knowledge) -> list[str]:
-    """Nodes that were renamed, or left the file, since the last apply."""
+def node_warnings(desired: Desired, knowledge: Knowledge, scope: PlanScope | None = None) -> list[str]:
+    """Nodes that were renamed, or left the file, since the last apply. A partial plan forgets none."""
+    forgotten = "is forgotten" if scope is None else "the next whole plan forgets it"
     warnings = []
     known = {url: name for name, url in knowledge.nodes}
     here = {node.url: node.name for node in desired.nodes}
@@ -176,5 +188,5 @@ def node_warnings(desired: Desired, knowledge: Knowledge) -> list[str]:
             warnings.append(f"node {known[url]} is called {name} now (same URL)")
     for url, name in known.items():
         if url not in here:
-            warnings.append(f"node {name} left the file: it is not written to, and is forgotten")
+            warnings.append(f"node {name} left the file: it is not written to, and {forgotten}")
     return warnings

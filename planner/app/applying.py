@@ -11,9 +11,10 @@ from planner.app.planning import check_finished, check_identity, read
 from planner.diff import LATE_EFFECT, SET_ASIDE
 from planner.errors import LockLost, StalePlan
 from planner.guards import guards_now, protection_of, refused
-from planner.model import Action, Cell, Managed, StepState, TransactionState
+from planner.model import Action, Cell, Managed, Node, StepState, TransactionState
 from planner.ports import Closing, Intent
 from planner.results import Applied
+from planner.scope import patterns_of
 from planner.transaction import Abandoned, Transaction, open_steps, runs_of
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ def apply_plan(
     if already is None:
         _check_serial(plan, knowledge)
         _refuse_if_guarded(plan, desired, knowledge)
+    scope = patterns_of(plan.scope)
     if plan.is_empty:
-        tidy(desired, store, lease, policy, world)
+        tidy(desired, store, lease, policy, world, scope)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
     if already is not None:
@@ -92,7 +94,7 @@ def apply_plan(
     )
     if outcome.state is not TransactionState.APPLIED:
         raise failure_of(outcome)
-    tidy(desired, store, lease, policy, world)
+    tidy(desired, store, lease, policy, world, scope)
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
 
@@ -143,7 +145,17 @@ def _closing(
             managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
     today = protection_of(desired, knowledge).declared
     unprotected = tuple(group for group in plan.unprotects if group not in today)
-    return Closing(tuple(managed), tuple(forgotten), plan.nodes, left, plan.protects, unprotected)
+    return Closing(
+        tuple(managed), tuple(forgotten), _known_nodes(plan, knowledge), left, plan.protects, unprotected
+    )
+
+
+def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:
+    """The nodes that are known from now on. A partial plan forgets none of those that it says nothing of."""
+    if plan.scope is None:
+        return plan.nodes
+    urls = {node.url for node in plan.nodes}
+    return (*plan.nodes, *(Node(name, url) for name, url in knowledge.nodes if url not in urls))
 
 
 def _is_adopted(run: StepRun) -> bool:
@@ -160,11 +172,16 @@ def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
 
 
 def _check_belongs(plan: Plan, desired: Desired, knowledge: Knowledge) -> None:
-    """Refuse a plan of another store or set of nodes."""
+    """Refuse a plan of another store or set of nodes; for a partial plan, of those that are in its scope."""
     if plan.store != knowledge.store:
         raise _stale(f"it was made with store {plan.store}, and this run uses {knowledge.store}")
     planned = {node.name: (node.url, node.dialect, node.credential) for node in plan.nodes}
-    here = {node.name: (node.url, node.dialect, node.credential) for node in desired.nodes}
+    scope = patterns_of(plan.scope)
+    here = {
+        node.name: (node.url, node.dialect, node.credential)
+        for node in desired.nodes
+        if scope.includes_node(node.name)
+    }
     if planned != here:
         moved = sorted(name for name in planned.keys() | here.keys() if planned.get(name) != here.get(name))
         raise _stale(f"its nodes are not those of the file: {', '.join(moved)}")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
-from planner.diff import cells_to_read
+from planner.diff import cells_to_read, known_groups, part_of
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
+from planner.scope import EVERYTHING
+from planner.targets import measure
 from planner.transaction import Abandoned, RunInterrupted, observe, open_steps, states_of
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from planner.model import Cell, Desired, Node, Plan, Policy, Presence
     from planner.ports import Knowledge, Store
+    from planner.scope import Scope
     from planner.transaction import Observation, World
 
 
@@ -35,11 +38,17 @@ NOTHING_ALLOWED = Allowances()
 
 
 def make_plan(
-    desired: Desired, store: Store, policy: Policy, world: World, allowances: Allowances = NOTHING_ALLOWED
+    desired: Desired,
+    store: Store,
+    policy: Policy,
+    world: World,
+    allowances: Allowances = NOTHING_ALLOWED,
+    scope: Scope = EVERYTHING,
 ) -> Plan:
-    """Read every node and say what differs. Takes no lock and changes nothing.
+    """Read every node in scope and say what differs. Takes no lock and changes nothing.
 
     Raises:
+        WrongUsage: the scope names what is not there, or leaves nothing.
         NodesUnreadable: at least one node could not be read; it is never taken as empty.
         StalePlan: the cluster's name or store belongs to other nodes.
         Interrupted: before everything was read.
@@ -49,8 +58,10 @@ def make_plan(
     check_supported(desired)
     watched = to_watch(store, desired.cluster, policy, world.clock)
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
-    seen = read(cells_to_read(desired, knowledge), desired.nodes, policy, world)
-    return build(
+    size = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
+    part, known = part_of(desired, knowledge, scope)
+    seen = read(cells_to_read(part, known), part.nodes, policy, world)
+    plan = build(
         desired,
         knowledge,
         seen.presences,
@@ -58,8 +69,9 @@ def make_plan(
         allow_delete_adopted=allowances.delete_adopted,
         allow_lossy=allowances.lossy_delete,
         allow_deletes=allowances.deletes,
-        created=world.clock.wall(),
+        scope=size,
     )
+    return replace(plan, created=world.clock.wall())
 
 
 def check_supported(desired: Desired) -> None:

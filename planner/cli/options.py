@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from planner.scope import Scope
 from planner.settings import SETTINGS, Setting
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -123,3 +125,30 @@ def allowance_options(function: _F) -> _F:
             "--allow-delete-adopted", is_flag=True, help="Delete adopted groups that are no longer declared."
         )(function)
     )
+
+
+def scope_options(function: _F) -> _F:
+    """Add the options that make a plan partial; they arrive as one `scope`.
+
+    They have no environment twin: a forgotten line must not make every plan partial.
+    """
+
+    @functools.wraps(function)
+    def collected(
+        *,
+        group: tuple[str, ...],
+        exclude_group: tuple[str, ...],
+        node: tuple[str, ...],
+        exclude_node: tuple[str, ...],
+        **rest: Any,
+    ) -> Any:
+        return function(scope=Scope(group, exclude_group, node, exclude_node), **rest)
+
+    for name, text in (
+        ("--exclude-node", "Without nodes whose name matches: one that is down, say. It is not asked."),
+        ("--node", "Only nodes whose name matches. Repeatable, as the other three."),
+        ("--exclude-group", "Without groups whose id matches; exclusions win."),
+        ("--group", "Only groups whose id matches: `*`, `?` and `[abc]` as in a shell, and with case."),
+    ):
+        collected = click.option(name, multiple=True, metavar="PATTERN", help=text)(collected)
+    return collected  # type: ignore[return-value]  # what click calls has other parameters than `function`

@@ -78,14 +78,8 @@ def test_a_plan_names_where_it_comes_from() -> None:
         allow_deletes=5,
         allow_delete_adopted=True,
         allow_lossy=True,
-        created="2026-01-01T00:00:00Z",
     )
-    assert (plan.store, plan.serial, plan.source, plan.created) == (
-        "store-7",
-        41,
-        "d1",
-        "2026-01-01T00:00:00Z",
-    )
+    assert (plan.store, plan.serial, plan.source) == ("store-7", 41, "d1")
     assert plan.allowances == ("deletes=5", "delete-adopted", "lossy-delete")
     assert plan.nodes == NODES
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from planner.cli.files import write_private
-from planner.cli.options import Command, allowance_options, format_option, quiet_option, settings_options
+from planner.cli.options import (
+    Command,
+    allowance_options,
+    format_option,
+    quiet_option,
+    scope_options,
+    settings_options,
+)
 from planner.cli.session import Session
 from planner.errors import ChangesPending, Refused
+
+if TYPE_CHECKING:
+    from planner.scope import Scope
 
 
 @click.command(cls=Command)
@@ -19,6 +30,7 @@ from planner.errors import ChangesPending, Refused
     is_flag=True,
     help="Exit 2 when changes are pending, 7 when a guard stands against them; 0 means no changes.",
 )
+@scope_options
 @allowance_options
 @format_option
 @quiet_option
@@ -29,6 +41,7 @@ def command(
     detailed_exitcode: bool,
     output: str,
     quiet: bool,
+    scope: Scope,
     allow_deletes: int | None,
     allow_delete_adopted: bool,
     allow_lossy_delete: bool,
@@ -41,6 +54,7 @@ def command(
       planner plan
       planner plan --out plan.json && planner apply plan.json
       planner plan --detailed-exitcode --format json > plan.json
+      planner plan --exclude-node node03 --group 'pay*' --out part.json
     """
     from planner import codec
     from planner.app import Allowances, check_finished, make_plan, what_to_recover
@@ -60,7 +74,7 @@ def command(
             )
         allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
         with session.world(desired.nodes) as world:
-            plan = make_plan(desired, store, session.settings.policy(), world, allowances)
+            plan = make_plan(desired, store, session.settings.policy(), world, allowances, scope)
         if out is not None:
             write_private(out, codec.dump_plan(plan))
         session.view.plan(plan, origin=desired.origin, saved=str(out) if out else None)
