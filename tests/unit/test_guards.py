@@ -17,6 +17,7 @@ from planner.guards import guards, guards_now, named, refused
 from planner.model import Limits, Plan, Refusal
 from planner.plan import build
 from planner.ports import Watched
+from planner.scope import PlanScope, Scope
 from planner.verdict import Method
 from tests.builders import (
     ABSENT,
@@ -183,6 +184,16 @@ def test_a_plan_file_is_made_again_and_not_allowed_afterwards(
     creating = build(desired("a"), knowledge(), seen({}, "a"))
     (refusal,) = guards_now(creating, file, knowledge())
     assert "`planner plan --out plan.json`" in refusal.cure
+
+
+def test_a_partial_plan_is_made_again_for_the_same_part() -> None:
+    plan = build(desired(group("a", state=ABSENT), limits=Limits(0)), knowledge(), seen({"a": NAMES}))
+    part = PlanScope(Scope(("a*", "b c"), ("x",), ("node01",), ("node02",)))
+    (refusal,) = guards_now(replace(plan, scope=part), desired(), knowledge())
+    assert (
+        "`planner plan --group 'a*' --group 'b c' --exclude-group x --node node01 --exclude-node node02 "
+        "--allow-deletes 1 --out plan.json`"
+    ) in refusal.cure
 
 
 def test_what_stood_against_a_plan_stands_and_its_cure_is_a_new_plan() -> None:
