@@ -71,7 +71,7 @@ def apply_plan(
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
     if already is not None:
-        return _confirm_applied(plan, already, seen)
+        return _confirm_applied(plan, already, seen, knowledge.protected)
     _check_seen(plan, seen)
     if seen.lossy:
         _refuse_if_guarded(plan, desired, knowledge, seen.lossy)
@@ -205,11 +205,12 @@ def _check_seen(plan: Plan, seen: Observation) -> None:
         raise _stale(f"the cluster has moved since it was made: {moved[0]}", details=moved)
 
 
-def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
+def _confirm_applied(plan: Plan, already: int, seen: Observation, protected: frozenset[str]) -> Applied:
     """A plan that history shows as applied, and that still holds, is done."""
     targets: list[Seen | tuple[Cell, Presence]] = [(step.cell, step.after) for step in plan.steps]
     targets += plan.bystanders
     moved = [f"{cell}: should be {target}" for cell, target in targets if seen.presences[cell] is not target]
+    moved += [f"{group}: should be protected" for group in plan.protects if group not in protected]
     if moved:
         raise _stale(f"it was applied by TX {already}, and does not hold any more: {moved[0]}", details=moved)
     return Applied(plan, already=already)
