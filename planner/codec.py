@@ -112,6 +112,14 @@ def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
         raise _unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
 
 
+def is_partial(line: str) -> bool:
+    """Whether a plan in one line, as the journal holds it, is partial. It is not parsed: it may be long.
+
+    No text within the line reads so, since JSON escapes quotation marks, and no label has an object.
+    """
+    return '"scope":{' in line
+
+
 def plan_from_dict(body: dict[str, Any]) -> Plan:
     """The plan of plain JSON data.
 

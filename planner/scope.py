@@ -22,6 +22,8 @@ MAX_CHOICES = 10_000
 class Scope:
     """Patterns as of `fnmatch.fnmatchcase`: `*`, `?` and `[abc]`, against the whole name, and with case.
 
+    A name always matches itself: a group that is called `a[1]` can be named so.
+
     Attributes:
         groups: only groups that one of these matches; empty: every group.
         exclude_groups: and none that one of these matches.
@@ -113,7 +115,7 @@ def _chosen(name: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bo
 @lru_cache(maxsize=64)
 def _matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether any of the patterns matches; one look into a set, and one regular expression."""
-    names = frozenset(pattern for pattern in patterns if not has_wildcards(pattern))
+    names = frozenset(patterns)
     wild = [fnmatch.translate(pattern) for pattern in patterns if has_wildcards(pattern)]
     if not wild:
         return names.__contains__
@@ -142,7 +144,7 @@ def _check_hits(scope: Scope, groups: Collection[str], nodes: Collection[str]) -
 def _misses(option: str, patterns: Iterable[str], names: Collection[str], noun: str) -> Iterator[str]:
     known = frozenset(names)
     for pattern in patterns:
-        if pattern not in known and not any(map(_matcher((pattern,)), names)):
+        if pattern not in known and not (has_wildcards(pattern) and any(map(_matcher((pattern,)), names))):
             yield f"{option} `{pattern}` matches no {noun}{_did_you_mean(pattern, names)}"
 
 

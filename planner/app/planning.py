@@ -59,7 +59,7 @@ def make_plan(
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
     size = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
     part, known = part_of(desired, knowledge, scope)
-    seen = read(cells_to_read(part, known), part.nodes, policy, world)
+    seen = read(cells_to_read(part, known), part.nodes, policy, world, may_leave_out=True)
     plan = build(
         desired,
         knowledge,
@@ -138,9 +138,21 @@ def check_finished(store: Store, cluster: str, knowledge: Knowledge | None = Non
 
 
 def read(
-    cells: Iterable[tuple[Cell, Presence | None]], nodes: tuple[Node, ...], policy: Policy, world: World
+    cells: Iterable[tuple[Cell, Presence | None]],
+    nodes: tuple[Node, ...],
+    policy: Policy,
+    world: World,
+    *,
+    may_leave_out: bool = False,
 ) -> Observation:
     """Read cells, all or nothing.
+
+    Args:
+        cells: each with what is expected of it.
+        nodes: theirs.
+        policy: patience.
+        world: the ports.
+        may_leave_out: whether the user can go on without a node.
 
     Raises:
         NodesUnreadable: names every node that could not be read.
@@ -151,15 +163,18 @@ def read(
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
-        cure = "check that they are up, and that the file has their right URLs"
+        cure = "check that they are up, and that the file has their right URLs; then plan again"
+        if may_leave_out and len(seen.unreadable) < len(nodes):
+            without = " ".join(f"--exclude-node {name}" for name in sorted(seen.unreadable))
+            cure = f"{cure}, or without them: {without}"
         if all(hints.API in why for why in seen.unreadable.values()):
-            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
+            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then plan again"
         urls = {node.name: node.url for node in nodes}
         raise NodesUnreadable(
             f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
             where=", ".join(sorted(seen.unreadable)),
             why="a node that cannot be read is never taken as empty; nothing was changed",
-            next=f"{cure}; then plan again",
+            next=cure,
             details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
         )
     return seen

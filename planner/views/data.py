@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from planner import codec
 from planner.errors import PlannerError
 from planner.model import Action, StepState
 from planner.ports import CellMark
-from planner.undo import adopts_of
+from planner.undo import plan_of
 from planner.views.summary import summarize, to_bring_back
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def of_history(records: Iterable[Record]) -> Json:
             {
                 **of_record(record),
                 "cluster": record.cluster,
+                "partial": codec.is_partial(record.intent.plan),
                 "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
                 "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
             }
@@ -123,13 +125,16 @@ def of_history(records: Iterable[Record]) -> Json:
 
 
 def of_transaction(record: Record) -> Json:
-    """A transaction, with what became of each step; `adopts` is null where that cannot be read."""
+    """A transaction, with what became of each step.
+
+    `adopts` is null where that cannot be read; so is `scope`, and where the plan was a whole one.
+    """
     intent = record.intent
     marks = {mark.number: mark for mark in record.marks}
-    try:
-        adopts = of_cells(adopts_of(record))
-    except PlannerError:
-        adopts = None
+    scope, adopts = None, None
+    with suppress(PlannerError):
+        plan = plan_of(record)
+        scope, adopts = plan and plan.scope, of_cells(plan.adopts if plan else ())
     return {
         **of_record(record),
         "cluster": record.cluster,
@@ -139,6 +144,7 @@ def of_transaction(record: Record) -> Json:
         "nodes": [{"name": node.name, "url": node.url} for node in intent.nodes],
         "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
         "adopts": adopts,
+        "scope": asdict(scope) if scope else None,
     }
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from planner import codec
 from planner.errors import PlannerError
 from planner.model import Action, StepState, TransactionState
-from planner.undo import adopts_of
+from planner.undo import plan_of
 from planner.views.layout import EMPTY, MIN_COLUMNS, Entry, Line, Span, paragraph, table
+from planner.views.plan_text import partial_lines
 from planner.views.words import count, cut, on_nodes, shown, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from planner.model import Step
+    from planner.model import Cell, Step
     from planner.ports import CellMark, Record
 
 MAX_ROWS = 200
@@ -71,7 +74,7 @@ def _cells(record: Record) -> tuple[str, ...]:
     return (
         str(record.number),
         record.state.value,
-        shown(record.intent.command),
+        shown(record.intent.command) + (" (partial)" if codec.is_partial(record.intent.plan) else ""),
         " ".join(f"{mark}{number:,}" for mark, number in counts if number) or "none",
         shown(_time(record.started)),
         shown(_time(record.finished, record.started)) or "not yet",
@@ -128,11 +131,17 @@ def transaction_lines(record: Record, width: int | None) -> list[Line]:
     for label, fact in facts:
         if fact:
             lines += paragraph(shown(fact), width, lead=Span(f"{label}: ", "cyan"), hang=2)
+    try:
+        plan, unread = plan_of(record), ""
+    except PlannerError as error:
+        plan, unread = None, error.why
+    scope = plan.scope if plan else None
+    lines += partial_lines(scope, width)
     lines.append(EMPTY)
     rows = _rows(record)
-    nodes = len(record.intent.nodes)
-    adopted = _adopted(record, nodes)
-    lines += table([*(_entry(row, nodes) for row in _first(rows)), *adopted[:MAX_ROWS]], width)
+    where = partial(on_nodes, of=len(record.intent.nodes), left_out=scope.nodes_left_out if scope else 0)
+    adopted = _adopted(plan.adopts if plan else (), unread, record, where)
+    lines += table([*(_entry(row, where) for row in _first(rows)), *adopted[:MAX_ROWS]], width)
     hidden = max(len(rows) - MAX_ROWS, 0) + max(len(adopted) - MAX_ROWS, 0)
     if hidden:
         more = f"… and {count(hidden, 'more row')} (see --format json)"
@@ -186,26 +195,23 @@ def _first(rows: list[_Row]) -> list[_Row]:
     return [rows[n] for n in sorted(ranked[:MAX_ROWS])]
 
 
-def _entry(row: _Row, nodes: int) -> Entry:
+def _entry(row: _Row, where: Callable[[list[str]], str]) -> Entry:
     symbol, style = MARKS[row.action]
     outcome = shown(row.outcome if row.reason in ("", "declared") else f"{row.outcome} ({row.reason})")
-    return Entry(
-        f"  {symbol} {row.action:<6}  ", shown(row.group), (on_nodes(row.nodes, nodes), outcome), style
-    )
+    return Entry(f"  {symbol} {row.action:<6}  ", shown(row.group), (where(row.nodes), outcome), style)
 
 
-def _adopted(record: Record, nodes: int) -> list[Entry]:
-    try:
-        cells = adopts_of(record)
-    except PlannerError as error:
-        return [Entry("  = ", shown(f"what it adopted cannot be told: {error.why}"), (), "dim")]
+def _adopted(
+    cells: Iterable[Cell], unread: str, record: Record, where: Callable[[list[str]], str]
+) -> list[Entry]:
+    if unread:
+        return [Entry("  = ", shown(f"what it adopted cannot be told: {unread}"), (), "dim")]
     groups: dict[str, list[str]] = {}
     for cell in cells:
         groups.setdefault(cell.group, []).append(cell.node)
     word = "adopted" if record.state is TransactionState.APPLIED else "not adopted"
     return [
-        Entry("  = adopt   ", shown(group), (on_nodes(names, nodes), word), "blue")
-        for group, names in groups.items()
+        Entry("  = adopt   ", shown(group), (where(names), word), "blue") for group, names in groups.items()
     ]
 
 

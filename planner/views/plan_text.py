@@ -11,6 +11,7 @@ from planner.views.words import (
     count,
     fragment,
     on_nodes,
+    partial_sentence,
     plan_sentence,
     sentence,
     shown,
@@ -20,6 +21,7 @@ from planner.views.words import (
 
 if TYPE_CHECKING:
     from planner.model import Plan, Refusal
+    from planner.scope import PlanScope
 
 MAX_ROWS = 200
 """Rows of the diff that a terminal shows; nobody reads ten thousand there."""
@@ -44,10 +46,12 @@ def plan_lines(
 ) -> list[Line]:
     """Everything that `planner plan` prints, and `planner undo` of transaction `undoes`."""
     rows = rows_of(plan)
-    lines: list[Line] = diff_lines(rows, len(plan.nodes), width)
+    left_out = plan.scope.nodes_left_out if plan.scope else 0
+    lines: list[Line] = diff_lines(rows, len(plan.nodes), width, left_out=left_out)
     if lines:
         lines.append(EMPTY)
     lines += paragraph(_total(plan, rows, origin, undoes), width, style="bold")
+    lines += partial_lines(plan.scope, width)
     for refusal in plan.refusals:
         lines += _refusal(refusal, width)
     if plan.refusals:
@@ -59,15 +63,20 @@ def plan_lines(
     return lines
 
 
-def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None) -> list[Line]:
+def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None, *, left_out: int = 0) -> list[Line]:
     """One entry per row; where there are too many, the first ones, and how many more groups there are."""
     first = _first(rows)
-    lines = table([_entry(row, nodes) for row in first], width)
+    lines = table([_entry(row, nodes, left_out) for row in first], width)
     hidden = {row.group for row in rows} - {row.group for row in first}
     if hidden:
         more = f"… and {count(len(hidden), 'more group')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
     return lines
+
+
+def partial_lines(scope: PlanScope | None, width: int | None) -> list[Line]:
+    """What a partial plan leaves out; nothing for a whole plan."""
+    return [] if scope is None else paragraph(partial_sentence(scope), width, style="yellow")
 
 
 def warning_lines(text: str, width: int | None) -> list[Line]:
@@ -91,10 +100,10 @@ def _first(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return tuple(chosen)
 
 
-def _entry(row: Row, nodes: int) -> Entry:
+def _entry(row: Row, nodes: int, left_out: int) -> Entry:
     symbol, style = MARKS[row.kind]
     reason = shown(row.reason) or REMARKS.get(row.kind, "")
-    where = on_nodes(row.nodes, nodes)
+    where = on_nodes(row.nodes, nodes, left_out=left_out)
     return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, reason), style)
 
 
@@ -107,7 +116,9 @@ def _refusal(refusal: Refusal, width: int | None) -> list[Line]:
 def _total(plan: Plan, rows: tuple[Row, ...], origin: str, undoes: int | None) -> str:
     if plan.has_changes:
         return plan_sentence(summarize(plan, rows))
-    return unchanged_sentence(origin) if undoes is None else undo_sentence(undoes, len(plan.forgets))
+    if undoes is not None:
+        return undo_sentence(undoes, len(plan.forgets))
+    return unchanged_sentence(origin, plan.scope)
 
 
 def _saved(plan: Plan, saved: str) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from planner.model import Cell, Plan, Step
     from planner.ports import CellMark, Record
+    from planner.scope import PlanScope
 
 
 class Kind(enum.StrEnum):
@@ -53,7 +54,8 @@ class Row:
 class Summary:
     """Counts of groups per kind; nodes that get a request; requests, one per step.
 
-    A group that is created on one node and deleted from another counts in both.
+    A group that is created on one node and deleted from another counts in both. `scope` is the part that a
+    partial plan is about.
     """
 
     create: int = 0
@@ -62,6 +64,7 @@ class Summary:
     adopt: int = 0
     nodes: int = 0
     requests: int = 0
+    scope: PlanScope | None = None
 
 
 def rows_of(plan: Plan) -> tuple[Row, ...]:
@@ -128,6 +131,7 @@ def summarize(plan: Plan, rows: Iterable[Row] | None = None, without: Collection
         adopt=counts[Kind.ADOPT],
         nodes=len({cell.node for cell in cells}),
         requests=len(cells),
+        scope=plan.scope,
     )
 
 

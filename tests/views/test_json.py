@@ -36,6 +36,7 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "adopt": 2,
         "nodes": 3,
         "requests": 8,
+        "scope": None,
     }
     assert shown == json.loads(codec.dump_plan(MIXED))
     assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
