@@ -149,9 +149,9 @@ def _misses(option: str, patterns: Iterable[str], names: Collection[str], noun: 
 
 
 def _did_you_mean(pattern: str, names: Collection[str]) -> str:
-    """Return `` (did you mean `a` or `b`?)`` or nothing."""
+    """Return `` (did you mean `name`?)`` or nothing."""
     import difflib  # only a mistake needs it
 
     few = {name.lower(): name for name, _ in zip(names, range(MAX_CHOICES), strict=False)}
-    near = [f"`{few[close]}`" for close in difflib.get_close_matches(pattern.lower(), few, n=2)]
-    return f" (did you mean {' or '.join(near)}?)" if near else ""
+    close = difflib.get_close_matches(pattern.lower(), few, n=1)
+    return f" (did you mean `{few[close[0]]}`?)" if close else ""
