@@ -44,6 +44,8 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             {"group": seen.cell.group, "node": seen.cell.node, "presence": seen.presence.value}
             for seen in plan.bystanders
         ],
+        "protects": list(plan.protects),
+        "unprotects": list(plan.unprotects),
         "base": plan.base,
         "limits": {
             "max_deletes": plan.limits.max_deletes,
@@ -143,6 +145,8 @@ def plan_from_dict(body: dict[str, Any]) -> Plan:
         bystanders=tuple(
             Seen(Cell(s["group"], s["node"]), Presence(s["presence"])) for s in body["bystanders"]
         ),
+        protects=_words(body.get("protects", [])),
+        unprotects=_words(body.get("unprotects", [])),
         base=body["base"],
         limits=Limits(**body["limits"]),
         refusals=tuple(Refusal(**{**r, "groups": tuple(r["groups"])}) for r in body["refusals"]),
@@ -211,6 +215,7 @@ def _check_scope(plan: Plan, scope: PlanScope) -> None:
     """A partial plan names nothing that it left out, and counts right."""
     patterns = scope.patterns
     named = {cell.group for cell in (*plan.adopts, *plan.forgets, *plan.kept)}
+    named |= {*plan.protects, *plan.unprotects}
     named |= {step.cell.group for step in plan.steps} | {seen.cell.group for seen in plan.bystanders}
     inside = all(map(patterns.includes_group, named)) and all(
         patterns.includes_node(node.name) for node in plan.nodes
@@ -248,6 +253,13 @@ def _text(value: Any) -> str:
 
 def _load_cells(data: list[dict[str, str]]) -> tuple[Cell, ...]:
     return tuple(Cell(cell["group"], cell["node"]) for cell in data)
+
+
+def _words(data: Any) -> tuple[str, ...]:
+    """A list of words; plan files of the first days lack some of them."""
+    if not isinstance(data, list) or not all(isinstance(word, str) for word in data):
+        raise TypeError("a list of words is something else")
+    return tuple(data)
 
 
 def _unusable(origin: str, why: str) -> StalePlan:

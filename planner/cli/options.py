@@ -111,7 +111,7 @@ def guard_options(function: _F) -> _F:
             "--allow-deletes",
             type=click.IntRange(0),
             metavar="N",
-            help="Allow this plan to delete up to N groups, whatever the limits say.",
+            help="Allow this plan to delete up to N groups, whatever the limits say; recorded with it.",
         ),
     ):
         function = option(function)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from planner import codec
-from planner.errors import PlannerError
+from planner.errors import PlannerError, Refused
 from planner.model import Action, StepState
 from planner.ports import CellMark
 from planner.undo import plan_of
@@ -37,7 +36,8 @@ def of_plan(plan: Plan) -> Json:
 
 
 def of_error(error: PlannerError) -> Json:
-    """How a run ended."""
+    """How a run ended; of a refused plan also `refusals`: each guard, with its numbers and all its groups."""
+    refusals = error.refusals if isinstance(error, Refused) else ()
     return {
         "code": error.code,
         "exit_code": error.exit_code,
@@ -46,6 +46,7 @@ def of_error(error: PlannerError) -> Json:
         "why": error.why,
         "next": error.next,
         "details": list(error.details),
+        **({"refusals": [asdict(refusal) for refusal in refusals]} if refusals else {}),
     }
 
 
@@ -127,23 +128,31 @@ def of_history(records: Iterable[Record]) -> Json:
 def of_transaction(record: Record) -> Json:
     """A transaction, with what became of each step.
 
-    `adopts` is null where that cannot be read; so is `scope`, and where the plan was a whole one.
+    `adopts`, `protects` and `unprotects` are what its plan says; null where that cannot be read.
+    So is `scope`, which is also null of a whole plan.
     """
     intent = record.intent
     marks = {mark.number: mark for mark in record.marks}
-    scope, adopts = None, None
-    with suppress(PlannerError):
+    adopts: list[Json] | None = []
+    protection: dict[str, list[str] | None] = {"protects": [], "unprotects": []}
+    scope = None
+    try:
         plan = plan_of(record)
-        scope, adopts = plan and plan.scope, of_cells(plan.adopts if plan else ())
+    except PlannerError:
+        adopts, protection = None, dict.fromkeys(protection)
+    else:
+        if plan is not None:
+            adopts, scope = of_cells(plan.adopts), plan.scope
+            protection = {"protects": list(plan.protects), "unprotects": list(plan.unprotects)}
     return {
         **of_record(record),
         "cluster": record.cluster,
-        "allowances": list(intent.allowances),
         "plan_digest": intent.plan_digest,
         "source": intent.source,
         "nodes": [{"name": node.name, "url": node.url} for node in intent.nodes],
         "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
         "adopts": adopts,
+        **protection,
         "scope": asdict(scope) if scope else None,
     }
 
@@ -169,6 +178,7 @@ def of_record(record: Record) -> Json:
     return {
         "number": record.number,
         "command": record.intent.command,
+        "allowances": list(record.intent.allowances),
         "state": record.state.value,
         "message": record.message,
         "started": record.started,

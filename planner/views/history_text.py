@@ -11,12 +11,12 @@ from planner.model import Action, StepState, TransactionState
 from planner.undo import plan_of
 from planner.views.layout import EMPTY, MIN_COLUMNS, Entry, Line, Span, paragraph, table
 from planner.views.plan_text import partial_lines
-from planner.views.words import count, cut, on_nodes, shown, width_of
+from planner.views.words import allowed, count, cut, on_nodes, shown, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from planner.model import Cell, Step
+    from planner.model import Plan, Step
     from planner.ports import CellMark, Record
 
 MAX_ROWS = 200
@@ -88,7 +88,9 @@ def _time(time: str, since: str = "") -> str:
 
 
 def _remark(record: Record) -> str:
-    return shown(": ".join(part for part in (record.holder, record.message) if part))
+    """Who, what was allowed, and the message, which may be long."""
+    words = allowed(record.intent.allowances)
+    return shown(": ".join(filter(None, (record.holder, words and f"allowed {words}", record.message))))
 
 
 def _cropped(text: str, columns: int) -> str:
@@ -124,7 +126,7 @@ def transaction_lines(record: Record, width: int | None) -> list[Line]:
         ("started", record.started),
         ("finished", record.finished or "not yet"),
         ("message", record.message),
-        ("allowed", ", ".join(record.intent.allowances)),
+        ("allowed", allowed(record.intent.allowances)),
         ("plan", record.intent.plan_digest),
         ("file", record.intent.source),
     )
@@ -140,9 +142,9 @@ def transaction_lines(record: Record, width: int | None) -> list[Line]:
     lines.append(EMPTY)
     rows = _rows(record)
     where = partial(on_nodes, of=len(record.intent.nodes), left_out=scope.nodes_left_out if scope else 0)
-    adopted = _adopted(plan.adopts if plan else (), unread, record, where)
-    lines += table([*(_entry(row, where) for row in _first(rows)), *adopted[:MAX_ROWS]], width)
-    hidden = max(len(rows) - MAX_ROWS, 0) + max(len(adopted) - MAX_ROWS, 0)
+    others = _without_requests(plan, unread, where, done=record.state is TransactionState.APPLIED)
+    lines += table([*(_entry(row, where) for row in _first(rows)), *others[:MAX_ROWS]], width)
+    hidden = max(len(rows) - MAX_ROWS, 0) + max(len(others) - MAX_ROWS, 0)
     if hidden:
         more = f"… and {count(hidden, 'more row')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
@@ -201,18 +203,25 @@ def _entry(row: _Row, where: Callable[[list[str]], str]) -> Entry:
     return Entry(f"  {symbol} {row.action:<6}  ", shown(row.group), (where(row.nodes), outcome), style)
 
 
-def _adopted(
-    cells: Iterable[Cell], unread: str, record: Record, where: Callable[[list[str]], str]
+def _without_requests(
+    plan: Plan | None, unread: str, where: Callable[[list[str]], str], *, done: bool
 ) -> list[Entry]:
+    """What it adopted, and what became of protection; only an apply that came to its end has done it."""
     if unread:
         return [Entry("  = ", shown(f"what it adopted cannot be told: {unread}"), (), "dim")]
+    if plan is None:
+        return []
     groups: dict[str, list[str]] = {}
-    for cell in cells:
+    for cell in plan.adopts:
         groups.setdefault(cell.group, []).append(cell.node)
-    word = "adopted" if record.state is TransactionState.APPLIED else "not adopted"
-    return [
+    word = "adopted" if done else "not adopted"
+    entries = [
         Entry("  = adopt   ", shown(group), (where(names), word), "blue") for group, names in groups.items()
     ]
+    for kind, ids in (("protect", plan.protects), ("unprotect", plan.unprotects)):
+        word = "recorded" if done else "not recorded"
+        entries += [Entry(f"  = {kind}  ", shown(group), ("", word), "blue") for group in ids]
+    return entries
 
 
 def _total(record: Record) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from planner.guards import named
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
 from planner.views.summary import Kind, Row, rows_of, summarize
 from planner.views.words import (
+    allowed,
     count,
     fragment,
     on_nodes,
@@ -31,11 +33,15 @@ MARKS = {
     Kind.REPAIR: ("~", "yellow"),
     Kind.DELETE: ("-", "red"),
     Kind.ADOPT: ("=", "blue"),
+    Kind.PROTECT: ("=", "blue"),
+    Kind.UNPROTECT: ("=", "blue"),
     Kind.FORGET: (" ", "dim"),
     Kind.KEEP: (" ", "dim"),
 }
 REMARKS = {
     Kind.ADOPT: "exists already",
+    Kind.PROTECT: "may not be deleted from now on",
+    Kind.UNPROTECT: "may be deleted from now on",
     Kind.FORGET: "gone already, no longer managed",
     Kind.KEEP: "adopted, no longer declared: stays",
 }
@@ -52,10 +58,14 @@ def plan_lines(
         lines.append(EMPTY)
     lines += paragraph(_total(plan, rows, origin, undoes), width, style="bold")
     lines += partial_lines(plan.scope, width)
+    if plan.allowances:
+        lines += paragraph(f"Allowed knowingly: {allowed(plan.allowances)}.", width, style="yellow")
+    groups: tuple[str, ...] = ()
     for refusal in plan.refusals:
-        lines += _refusal(refusal, width)
+        lines += _refusal(refusal, width, listed=refusal.groups == groups)
+        groups = refusal.groups
     if plan.refusals:
-        lines += paragraph("`planner apply` will refuse this plan.", width, style="red")
+        lines += paragraph("As it is, this plan cannot be applied.", width, style="red")
     for warning in plan.warnings:
         lines += warning_lines(warning, width)
     if saved is not None:
@@ -102,14 +112,18 @@ def _first(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def _entry(row: Row, nodes: int, left_out: int) -> Entry:
     symbol, style = MARKS[row.kind]
-    reason = shown(row.reason) or REMARKS.get(row.kind, "")
-    where = on_nodes(row.nodes, nodes, left_out=left_out)
+    remarks = (shown(row.reason) or REMARKS.get(row.kind, ""), row.protection)
+    where = on_nodes(row.nodes, nodes, left_out=left_out) if row.nodes else ""
+    reason = ", ".join(filter(None, remarks))
     return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, reason), style)
 
 
-def _refusal(refusal: Refusal, width: int | None) -> list[Line]:
+def _refusal(refusal: Refusal, width: int | None, *, listed: bool) -> list[Line]:
+    """Why, which groups (unless they are `listed` already) and the cure."""
     lead = Span("! Refused: ", "bold red")
     lines = paragraph(sentence(refusal.why), width, style="red", lead=lead, hang=2)
+    if refusal.groups and not listed:
+        lines += paragraph(shown(named(refusal.groups)), width, lead=Span("  groups: "), hang=4)
     return lines + paragraph(fragment(refusal.cure), width, lead=Span("  next: "), hang=4)
 
 

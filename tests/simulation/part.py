@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from planner.scope import Scope
-from planner.verdict import Answer, Call
+from planner.verdict import Answer, Call, Method
 from tests.simulation.memory import ClusterMemory
 from tests.simulation.story import Violation
 from tests.simulation.world import World
@@ -39,7 +39,8 @@ class Part:
 
     def submit(self, call: Call) -> None:
         """Pass on what is about the part, reads included."""
-        if not self._inside(call.group, call.node):
+        inside = self._inside(call.group, call.node)
+        if not (self.scope.includes_node(call.node) if call.method is Method.LIST else inside):
             raise Violation(f"a request out of scope: {call}")
         self._world.submit(call)
 
