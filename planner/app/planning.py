@@ -12,6 +12,7 @@ from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
+from planner.results import Planned, Survey
 from planner.scope import EVERYTHING
 from planner.targets import measure
 from planner.transaction import (
@@ -52,6 +53,18 @@ def make_plan(
     allowances: Allowances = NOTHING_ALLOWED,
     scope: Scope = EVERYTHING,
 ) -> Plan:
+    """The plan alone; see `survey`."""
+    return survey(desired, store, policy, world, allowances, scope).plan
+
+
+def survey(
+    desired: Desired,
+    store: Store,
+    policy: Policy,
+    world: World,
+    allowances: Allowances = NOTHING_ALLOWED,
+    scope: Scope = EVERYTHING,
+) -> Planned:
     """Read every node in scope and say what differs. Takes no lock and changes nothing.
 
     Raises:
@@ -71,7 +84,7 @@ def make_plan(
     part, known = part_of(desired, knowledge, scope)
     inventory = take_lists(part.nodes, policy, world)
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
-    cells = cells_to_read(part, known, lists)
+    cells = list(cells_to_read(part, known, lists))
     seen = read(cells, part.nodes, policy, world, unreadable=inventory.unreadable, may_leave_out=True)
     plan = build(
         desired,
@@ -84,7 +97,8 @@ def make_plan(
         lists=lists,
         scope=size,
     )
-    return replace(plan, created=world.clock.wall(), warnings=(*plan.warnings, *unnamed))
+    plan = replace(plan, created=world.clock.wall(), warnings=(*plan.warnings, *unnamed))
+    return Planned(plan, Survey(tuple(dict.fromkeys(cell.group for cell, _ in cells)), seen.presences))
 
 
 def _with_pruned(
