@@ -12,6 +12,8 @@ from planner.model import Cell, Plan, TransactionState
 from planner.ports import Intent, Record
 from planner.results import Applied
 from planner.scope import PlanScope, Scope
+from planner.views.render import render
+from planner.views.report import report_of
 from planner.views.words import partial_sentence
 from tests.views.samples import ALL, EXAMPLE, WILD, WILD_SHOWN, Screen, plan, record
 
@@ -148,3 +150,11 @@ def test_as_json() -> None:
         screen = Screen("json")
         screen.view.transaction(done(work))
         assert json.loads(screen.stdout)["scope"] == wanted
+
+
+def test_a_report_warns_of_what_is_left_out_before_all_else() -> None:
+    assert report_of(replace(PAYMENTS, warnings=("w",))).warnings == (PARTIAL.rstrip("\n"), "w")
+    assert report_of(EXAMPLE).warnings == ()
+    text = render(report_of(PAYMENTS), "markdown")
+    assert "> [!WARNING]\n> Partial plan: only groups" in text
+    assert "12 of 40 groups and 1 of 3 nodes are left out" in text
