@@ -151,6 +151,7 @@ class Closing:
         managed: cells that are managed from now on.
         forgotten: (group, canonical URL) of cells that are no longer managed.
         nodes: the nodes that the store knows from now on; a node that left is forgotten.
+        source: SHA-256 of the file that the cluster is equal to from now on; empty where it is equal to none.
         left: (group, canonical URL) of cells that the plan decided on without a request, as they were seen at
             the end. Like a cell that was written, one of them that is watched should be so from now on, and
             one that was set aside is verified.
@@ -160,6 +161,7 @@ class Closing:
     forgotten: tuple[tuple[str, str], ...] = ()
     nodes: tuple[Node, ...] = ()
     left: tuple[tuple[str, str, Presence], ...] = ()
+    source: str = ""
 
 
 class Watched(NamedTuple):
@@ -185,6 +187,8 @@ class Knowledge:
         serial: version of the managed cells; grows with every applied transaction.
         managed: by (group, canonical URL).
         nodes: (name, canonical URL) as last applied.
+        source: SHA-256 of the file last applied; empty when none was, or when what was applied last is no
+            whole file (an undo).
         unfinished: number of the unfinished transaction, if there is one.
         watched: cells with an unanswered write, and cells set aside by hand.
     """
@@ -193,6 +197,7 @@ class Knowledge:
     serial: int = 0
     managed: dict[tuple[str, str], Managed] = field(default_factory=dict)
     nodes: tuple[tuple[str, str], ...] = ()
+    source: str = ""
     unfinished: int | None = None
     watched: tuple[Watched, ...] = ()
 
@@ -236,6 +241,9 @@ class Lease(Protocol):
         It has seen every cell that it wrote or decided on: those are set aside no longer.
         """
 
+    def apply_file(self, source: str) -> None:
+        """Hold durably that the cluster is equal to this file, where nothing had to be written for it."""
+
     def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
         """Take verified cells, (group, canonical URL), off the list of those set aside by hand."""
 
@@ -260,6 +268,9 @@ class Store(Protocol):
 
     def applied(self, cluster: str, plan_digest: str) -> int | None:
         """The number of the applied transaction that carried out this plan."""
+
+    def applied_file(self, cluster: str, source: str) -> int | None:
+        """The number of the last applied transaction that was planned from this file (SHA-256)."""
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """Cells that were set aside by hand and not verified since, with their transactions."""

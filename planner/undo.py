@@ -170,7 +170,8 @@ def build(
         *_still_asked_for(desired, changes),
         *node_warnings(desired, knowledge),
     ]
-    return replace(plan, warnings=tuple(warnings), created=created)
+    # What it leads to is what no file asks for: a scheduled run must not bring it back.
+    return replace(plan, warnings=tuple(warnings), source="", created=created)
 
 
 def _left_out(past: Past, presences: Mapping[Cell, Presence]) -> Iterator[str]:

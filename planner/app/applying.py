@@ -32,6 +32,7 @@ def apply_plan(
     policy: Policy,
     world: World,
     canary: frozenset[str] = frozenset(),
+    command: str = "apply",
 ) -> Applied:
     """Carry out exactly this plan, under the cluster's lock.
 
@@ -43,6 +44,7 @@ def apply_plan(
         policy: patience.
         world: the ports.
         canary: nodes that go first, whole.
+        command: what the user ran.
 
     Raises:
         Incomplete: an earlier transaction is unfinished, or this one could not be reversed.
@@ -63,8 +65,10 @@ def apply_plan(
     already = store.applied(plan.cluster, sealed.digest)
     if already is None:
         _check_serial(plan, knowledge)
-        _refuse_if_guarded(plan, desired)
+        refuse_if_guarded(plan, desired)
     if plan.is_empty:
+        if plan.source and plan.source != knowledge.source:
+            lease.apply_file(plan.source)
         tidy(desired, store, lease, policy, world)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
@@ -72,10 +76,10 @@ def apply_plan(
         return _confirm_applied(plan, already, seen)
     _check_seen(plan, seen)
     if seen.lossy:
-        _refuse_if_guarded(plan, desired, seen.lossy)
+        refuse_if_guarded(plan, desired, seen.lossy)
     runs = runs_of(plan.steps, plan.nodes, policy, seen.began)
     intent = Intent(
-        "apply", plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
+        command, plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
     )
     number = lease.begin(intent)
     transaction = Transaction(
@@ -137,7 +141,7 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
         else:
             before = knowledge.managed.get((group, urls[node]))
             managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
-    return Closing(tuple(managed), tuple(forgotten), plan.nodes, left)
+    return Closing(tuple(managed), tuple(forgotten), plan.nodes, left, plan.source)
 
 
 def _is_adopted(run: StepRun) -> bool:
@@ -192,7 +196,12 @@ def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
     return Applied(plan, already=already)
 
 
-def _refuse_if_guarded(plan: Plan, desired: Desired, lossy: Collection[Cell] = ()) -> None:
+def refuse_if_guarded(plan: Plan, desired: Desired, lossy: Collection[Cell] = ()) -> None:
+    """Refuse a plan that a guard stands against, today's included.
+
+    Raises:
+        Refused: names every guard and its cure.
+    """
     refusals = guards_now(plan, desired, lossy)
     if refusals:
         raise Refused(

@@ -25,7 +25,7 @@ MARK_COLUMNS = (step.c.number, step.c.state, step.c.suspect, step.c.tried, step.
 
 def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
     """See `planner.ports.Store.knowledge`."""
-    serial = connection.execute(select(clusters.c.serial).where(clusters.c.name == cluster)).scalar()
+    row = connection.execute(select(clusters.c.serial, clusters.c.source).where(clusters.c.name == cluster)).first()
     cells = connection.execute(
         select(managed.c.group_id, managed.c.url, managed.c.adopted, managed.c.creation)
         .where(managed.c.cluster == cluster)
@@ -36,9 +36,10 @@ def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
     )
     return Knowledge(
         store=store,
-        serial=serial or 0,
+        serial=row.serial if row else 0,
         managed={(row[0], row[1]): Managed(*row) for row in cells},
         nodes=tuple((row[0], row[1]) for row in known),
+        source=row.source if row else "",
         unfinished=unfinished(connection, cluster),
     )
 
@@ -95,6 +96,22 @@ def applied(connection: Connection, cluster: str, plan_digest: str) -> int | Non
         .where(
             transaction.c.cluster == cluster,
             transaction.c.plan_digest == plan_digest,
+            transaction.c.state == str(TransactionState.APPLIED),
+        )
+        .order_by(transaction.c.number.desc())
+        .limit(1)
+    ).scalar()
+
+
+def applied_file(connection: Connection, cluster: str, source: str) -> int | None:
+    """See `planner.ports.Store.applied_file`; None for an empty digest."""
+    if not source:
+        return None
+    return connection.execute(
+        select(transaction.c.number)
+        .where(
+            transaction.c.cluster == cluster,
+            transaction.c.source == source,
             transaction.c.state == str(TransactionState.APPLIED),
         )
         .order_by(transaction.c.number.desc())

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0001"
+VERSION = "0002"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -54,6 +54,7 @@ cluster = Table(
     Column("name", Text, primary_key=True),
     Column("epoch", BigInteger, nullable=False),  # the fencing token: grows with every grant of the lock
     Column("serial", BigInteger, nullable=False),  # version of the managed cells
+    Column("source", Text, nullable=False),  # of the file last applied; empty: of none
     Column("holder", Text, nullable=False),  # of the last grant; whether it still holds only the lock tells
     Column("holder_command", Text, nullable=False),
     Column("holder_since", Text, nullable=False),

@@ -152,8 +152,15 @@ def close(connection: Connection, cluster: str, number: int, wave: Wave, closing
     _manage(connection, cluster, closing)
     _know_nodes(connection, cluster, closing.nodes)
     connection.execute(
-        update(clusters).where(clusters.c.name == cluster).values(serial=clusters.c.serial + 1)
+        update(clusters)
+        .where(clusters.c.name == cluster)
+        .values(serial=clusters.c.serial + 1, source=closing.source)
     )
+
+
+def apply_file(connection: Connection, cluster: str, source: str) -> None:
+    """The cluster is equal to this file, and nothing had to be written for it."""
+    connection.execute(update(clusters).where(clusters.c.name == cluster).values(source=source))
 
 
 def clear_set_aside(connection: Connection, cluster: str, cells: Iterable[tuple[str, str]]) -> None:
