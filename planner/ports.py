@@ -151,16 +151,20 @@ class Closing:
         managed: cells that are managed from now on.
         forgotten: (group, canonical URL) of cells that are no longer managed.
         nodes: the nodes that the store knows from now on; a node that left is forgotten.
-        source: SHA-256 of the file that the cluster is equal to from now on; empty where it is equal to none.
         left: (group, canonical URL) of cells that the plan decided on without a request, as they were seen at
             the end. Like a cell that was written, one of them that is watched should be so from now on, and
             one that was set aside is verified.
+        protected: groups that are remembered as protected from now on.
+        unprotected: groups that are so no longer; of those in both, they are protected.
+        source: SHA-256 of the file that the cluster is equal to from now on; empty where it is equal to none.
     """
 
     managed: tuple[Managed, ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
     nodes: tuple[Node, ...] = ()
     left: tuple[tuple[str, str, Presence], ...] = ()
+    protected: tuple[str, ...] = ()
+    unprotected: tuple[str, ...] = ()
     source: str = ""
 
 
@@ -191,6 +195,7 @@ class Knowledge:
             whole file (an undo).
         unfinished: number of the unfinished transaction, if there is one.
         watched: cells with an unanswered write, and cells set aside by hand.
+        protected: groups that the file protected when it was last applied.
     """
 
     store: str
@@ -200,6 +205,7 @@ class Knowledge:
     source: str = ""
     unfinished: int | None = None
     watched: tuple[Watched, ...] = ()
+    protected: frozenset[str] = frozenset()
 
 
 class Holder(NamedTuple):

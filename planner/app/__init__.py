@@ -13,7 +13,7 @@
 """
 
 from planner.app.applying import apply_plan, refuse_if_guarded
-from planner.app.planning import Allowances, check_finished, make_plan
+from planner.app.planning import Allowances, check_finished, make_plan, survey
 from planner.app.reconciling import check_reviewed
 from planner.app.recovering import recover, steps_to_set_aside, what_to_recover, with_api_of
 from planner.app.reporting import find_transaction, status
@@ -31,6 +31,7 @@ __all__ = [
     "refuse_if_guarded",
     "status",
     "steps_to_set_aside",
+    "survey",
     "what_to_recover",
     "with_api_of",
 ]

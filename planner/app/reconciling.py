@@ -1,4 +1,4 @@
-"""What a scheduled run may apply by itself: drift from the file last applied, and nothing that nobody reviewed."""
+"""What a scheduled run may apply by itself: drift from the file last applied, and nothing unreviewed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = Fals
         raise StalePlan(
             f"{desired.origin} is older than what was applied last, and nothing was changed",
             why=f"transaction {older} applied this very file, and another one, or an undo, came after it",
-            next="bring this machine the newest file; if the older one is meant, apply it by hand: planner apply",
+            next="bring this machine the newest file; if the older one is meant, apply it: planner apply",
         )
     if not apply_changes:
         raise StalePlan(

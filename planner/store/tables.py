@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0002"
+VERSION = "0003"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -54,7 +54,6 @@ cluster = Table(
     Column("name", Text, primary_key=True),
     Column("epoch", BigInteger, nullable=False),  # the fencing token: grows with every grant of the lock
     Column("serial", BigInteger, nullable=False),  # version of the managed cells
-    Column("source", Text, nullable=False),  # of the file last applied; empty: of none
     Column("holder", Text, nullable=False),  # of the last grant; whether it still holds only the lock tells
     Column("holder_command", Text, nullable=False),
     Column("holder_since", Text, nullable=False),
@@ -90,6 +89,23 @@ managed = Table(
     Column("creation", Integer, nullable=False),  # `Managed.order`
     PrimaryKeyConstraint("cluster", "url", "group_id"),
     sqlite_with_rowid=False,
+)
+
+protected = Table(
+    "planner_protected",
+    metadata,
+    _cluster(),
+    Column("group_id", Text, nullable=False),
+    PrimaryKeyConstraint("cluster", "group_id"),
+    sqlite_with_rowid=False,
+)
+
+file = Table(
+    "planner_file",
+    metadata,
+    _cluster(),
+    Column("source", Text, nullable=False),  # SHA-256 of the file last applied; empty: of none
+    PrimaryKeyConstraint("cluster"),
 )
 
 transaction = Table(

@@ -34,6 +34,7 @@ class ClusterMemory:
     watch: dict[tuple[str, str], Watched] = field(default_factory=dict)
     verified: set[tuple[int, Cell]] = field(default_factory=set)
     source: str = ""
+    protected: frozenset[str] = frozenset()
 
 
 class MemoryStore:
@@ -63,7 +64,9 @@ class MemoryStore:
         """See the port."""
         m = self.memory(cluster)
         unfinished = next((n for n, r in m.records.items() if r.state in UNFINISHED), None)
-        return Knowledge(self.id, m.serial, dict(m.managed), m.nodes, m.source, unfinished)
+        return Knowledge(
+            self.id, m.serial, dict(m.managed), m.nodes, m.source, unfinished, protected=m.protected
+        )
 
     def clusters(self) -> tuple[str, ...]:
         """See the port."""
@@ -178,6 +181,7 @@ class MemoryLease:
         m.managed = {key: value for key, value in m.managed.items() if key[1] in urls}
         m.nodes = tuple((node.name, node.url) for node in closing.nodes)
         m.source = closing.source
+        m.protected = m.protected - set(closing.unprotected) | set(closing.protected)
         m.serial += 1
         for group, url, seen in closing.left:
             if (group, url) in m.watch:

@@ -35,8 +35,8 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
     """Finish what a dead run left, then repair drift. Never asks; made for a scheduler.
 
     It repairs towards the file that was applied last. Another file is a change, not drift: it is reported
-    (exit 6) and not applied, unless --apply-changes says that what deploys the file is the review. Every limit
-    and protection counts, and nothing can be allowed here.
+    (exit 6) and not applied, unless --apply-changes says that what deploys the file is the review. Every
+    limit and protection counts, and nothing can be allowed here.
 
     \b
     Examples:
@@ -82,7 +82,7 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
             raise
         session.view.info(f"{stale.what}: nothing differs, so there is nothing to decide")
         return
-    refuse_if_guarded(plan, desired)
+    refuse_if_guarded(plan, desired, store.knowledge(desired.cluster))
     with session.world(desired.nodes, writes=True) as world:
         result = apply_plan(plan, desired, store, lease, policy, world, command="reconcile")
     if result.number is not None:
