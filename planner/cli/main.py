@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": "Read every node and show what would change.",
     "apply": "Carry out a plan on every node, or reverse it.",
     "recover": "Finish what a dead or failed run left.",
+    "reconcile": "For a scheduler: recover if needed, then repair drift.",
     "status": "Show the lock, what is unfinished, and the last apply.",
     "history": "Show past transactions.",
     "show": "Show one transaction and what became of its steps, or a saved plan.",
@@ -37,7 +38,7 @@ COMMANDS = {
 }
 
 FORMAT = "--format"
-STREAMS = frozenset({"apply"})
+STREAMS = frozenset({"apply", "reconcile"})
 """Commands whose JSON is a stream of events; that of the others is one document."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SCHEMAS = {
     "groups": "groups.yaml, for editors",
     "plan": "a plan file; plan and undo with --format json",
-    "events": "one line of apply --format json",
+    "events": "one line of apply and reconcile with --format json",
     "applied": "what an apply came to, as one document",
     "recovering": "recover --dry-run --format json",
     "recovered": "recover --format json",

@@ -47,6 +47,12 @@ class View(Protocol):
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""
 
+    def unapplied(self, plan: Plan) -> None:
+        """Take note that the run ends here, and that the plan that was shown is not applied; for events only.
+
+        It has no changes, or the run was only to report them.
+        """
+
     def recovering(self, record: Record, dry_run: bool) -> None:
         """Show, cell by cell, what is brought back; as a result if `dry_run`."""
 

@@ -51,6 +51,9 @@ class DocumentView(MachineView):
         self._print(data.of_applied(result))
         self._remark_lost()
 
+    def unapplied(self, plan: Plan) -> None:
+        """The one document is the plan."""
+
     def recovering(self, record: Record, dry_run: bool) -> None:
         """Print what would be brought back; in a real run the one document is `recovered`."""
         if dry_run:

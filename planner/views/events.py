@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from planner import __version__
 from planner.counts import StepCounts
+from planner.errors import ChangesPending
 from planner.model import Cell
 from planner.views import data
 from planner.views.machine import MachineView
@@ -74,6 +75,20 @@ class EventView(MachineView):
         found = data.of_outcome(result)
         self._transaction = found["transaction"]
         self._line("summary", {"outcome": found["outcome"], "exit_code": 0, "failed_step": None, **found})
+        self._remark_lost()
+
+    def unapplied(self, plan: Plan) -> None:
+        """Write the last line."""
+        pending = plan.has_changes
+        found: data.Json = {
+            "outcome": "changes pending" if pending else "no changes",
+            "exit_code": ChangesPending.exit_code if pending else 0,
+            "failed_step": None,
+            "steps": self._never_started(),
+            "counts": None,
+            "not_ours": [],
+        }
+        self._line("summary", found)
         self._remark_lost()
 
     def recovering(self, record: Record, dry_run: bool) -> None:

@@ -54,6 +54,9 @@ class TextView:
         self._out.show(applied_lines(result, self._out.width, origin=origin))
         self._remark_lost()
 
+    def unapplied(self, plan: Plan) -> None:
+        """The plan has said what there is to say."""
+
     def recovering(self, record: Record, dry_run: bool) -> None:
         """Show what is brought back."""
         self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))

@@ -15,6 +15,8 @@ from planner.cli.main import STREAMS, invoke
 from planner.cli.schemas import SCHEMAS, schema_text
 from planner.cli.session import Session
 from planner.desired import schema_text as groups_schema
+from planner.model import Action, Cell, Node, Policy, Step, StepState
+from planner.ports import CellMark, Intent, Wave
 from planner.simulator import SimulatedCluster
 from planner.store import open_store
 from tests.cli.conftest import Ended, Shop
@@ -138,6 +140,47 @@ def test_the_exit_code_is_the_same_in_every_format(
         assert told == ["locked", "applied", "no changes", "stale", "refused", "failed", "failed"]
         started = [summary["steps"] and summary["steps"]["never_started"] for _, summary in ends]
         assert started == [3, 0, 0, 3, 4, None, None]
+
+
+def test_a_reconcile_ends_with_a_summary_too(run: Run, shop: Shop, cluster: SimulatedCluster) -> None:
+    def last(*arguments: str) -> tuple[int, str]:
+        ended = run("reconcile", *arguments, "--format", "json")
+        assert ended.events[-1]["exit_code"] == ended.code
+        return ended.code, ended.events[-1]["outcome"]
+
+    shop.file("kept", "old", "a")
+    assert last("--mode", "report") == (6, "stale")
+    assert last("--apply-changes") == (0, "applied")
+    assert last() == (0, "no changes")
+    assert last("--mode", "report") == (0, "no changes")
+    cluster.change_groups("node01", remove=["a"])
+    assert last("--mode", "report") == (2, "changes pending")
+    assert last("--nothing") == (64, "wrong usage")
+
+
+def leave_a_transaction(shop: Shop) -> None:
+    """Leave the store as a run does that died at its first write."""
+    nodes = tuple(Node(name, url) for name, url in shop.nodes.items())
+    steps = (Step(1, Action.CREATE, Cell("a", "node01"), "declared"),)
+    with (
+        open_store(f"sqlite:///{shop.folder}/planner.db") as store,
+        store.lock("test", "apply", 0) as lease,
+    ):
+        number = lease.begin(Intent("apply", nodes, steps, Policy(settle=0.1)))
+        lease.commit(number, Wave((CellMark(1, StepState.STARTED),)))
+
+
+def test_what_is_unfinished_and_its_recovery(run: Run, shop: Shop) -> None:
+    shop.file("kept", "old")
+    leave_a_transaction(shop)
+    assert run("status", "--format", "json").json["unfinished"]["cells"][0]["back_to"] == "absent"
+    assert run("recover", "--dry-run", "--format", "json").json["cells"][0]["step"] == 1
+    events = run("reconcile", "--apply-changes", "--format", "json").events
+    found = [event["document"] for event in events if event["type"] == "document"]
+    assert [each["format"] for each in found] == ["planner.recovering", "planner.recovered"]
+    assert found[1]["outcome"] == "reversed"
+    assert found[1]["steps"]["reversed"] == 1
+    assert events[-1]["outcome"] == "applied"
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_every_error_has_its_code_and_its_outcome() -> None:
     kinds: list[type[PlannerError]] = [PlannerError, *PlannerError.__subclasses__()]
     assert all(not kind.__subclasses__() for kind in kinds[1:])
     assert enum_of(EVENTS["$defs"]["errorCode"]) == {kind.code for kind in kinds}
-    ends = {"applied", "already applied", "no changes", "failed", *OUTCOMES.values()}
+    ends = {"applied", "already applied", "no changes", "changes pending", "failed", *OUTCOMES.values()}
     assert enum_of(EVENTS["$defs"]["summary"]["properties"]["outcome"]) == ends
 
 

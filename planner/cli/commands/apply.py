@@ -101,8 +101,9 @@ def command(
                 _ask()
             with session.world(desired.nodes, writes=True) as world:
                 result = apply_plan(plan, desired, store, lease, settings.policy(), world, first)
-        told = (result.number, result.already, loaded) != (None, None, None)
-        if told or output == "json":  # for people the plan has said that there is nothing to do
+        if (result.number, result.already, loaded) == (None, None, None):
+            session.view.unapplied(plan)
+        else:
             session.view.applied(result, desired.origin)
 
 
