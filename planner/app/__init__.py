@@ -7,6 +7,8 @@
     recovering.py   finish what a dead or failed run left
     asides.py       the watch list, and cells that were set aside by hand
     undoing.py      plan the reverse of an earlier transaction
+    probing.py      reach every node
+    importing.py    what a cluster holds
     reporting.py    what the store knows: status, single transactions
     endings.py      how a transaction's outcome becomes a result or an error
 """

@@ -61,7 +61,7 @@ def make_plan(
     inventory = take_lists(desired.nodes, policy, world)
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups))
     cells = cells_to_read(desired, knowledge, lists)
-    seen = read(cells, desired.nodes, policy, world, unreadable=inventory.unreadable)
+    seen = read(cells, desired.nodes, policy, world, known=inventory.unreadable)
     plan = build(
         desired,
         knowledge,
@@ -80,7 +80,7 @@ def _with_pruned(desired: Desired, knowledge: Knowledge, lists: Lists) -> tuple[
     """Choose the strangers that are to be read, since the file asks for their deletion; and a warning."""
     if not desired.prune:
         return lists, ()
-    from planner.desired.shape import id_problem
+    from planner.desired import id_problem
 
     unknown = strangers(desired, knowledge, lists)
     named = tuple(group for group in unknown if not id_problem(group))
@@ -185,28 +185,42 @@ def read(
     nodes: tuple[Node, ...],
     policy: Policy,
     world: World,
-    unreadable: Mapping[str, str] | None = None,
+    known: Mapping[str, str] | None = None,
+    then: str = "plan again",
 ) -> Observation:
-    """Read cells, all or nothing. `unreadable`: nodes that are known to be so, and why.
+    """Read cells, all or nothing.
+
+    Args:
+        cells: see `observe`.
+        nodes: of the cluster.
+        policy: patience.
+        world: the ports.
+        known: nodes that are known to be unreadable, and why.
+        then: what to do when every node can be read again.
 
     Raises:
         NodesUnreadable: names every node that could not be read.
         Interrupted: the run was stopped; nothing was changed.
     """
     try:
-        seen = observe(cells, nodes, policy, world, unreadable)
+        seen = observe(cells, nodes, policy, world, known)
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
-        cure = "check that they are up, and that the file has their right URLs"
-        if all(hints.API in why for why in seen.unreadable.values()):
-            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
-        urls = {node.name: node.url for node in nodes}
-        raise NodesUnreadable(
-            f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
-            where=", ".join(sorted(seen.unreadable)),
-            why="a node that cannot be read is never taken as empty; nothing was changed",
-            next=f"{cure}; then plan again",
-            details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
-        )
+        raise unreadable(seen.unreadable, nodes, then)
     return seen
+
+
+def unreadable(why: Mapping[str, str], nodes: tuple[Node, ...], then: str) -> NodesUnreadable:
+    """The error that names every node that could not be read, and what to do `then`."""
+    cure = "check that they are up, and that the file has their right URLs"
+    if all(hints.API in each for each in why.values()):
+        cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
+    urls = {node.name: node.url for node in nodes}
+    return NodesUnreadable(
+        f"{len(why)} of {len(nodes)} nodes cannot be read",
+        where=", ".join(sorted(why)),
+        why="a node that cannot be read is never taken as empty; nothing was changed",
+        next=f"{cure}; then {then}",
+        details=[f"{name} ({urls[name]}): {each}" for name, each in sorted(why.items())],
+    )

@@ -6,7 +6,7 @@
     summary.py   a plan as rows and counts; the same for every format                  (pure)
     words.py     escaping, widths, plurals                                             (pure)
     layout.py    lines of styled spans, wrapped to a width                             (pure)
-    plan_text.py, result_text.py, history_text.py, error_text.py    the screens, as lines   (pure)
+    plan_text.py, result_text.py, history_text.py, nodes_text.py, error_text.py    the screens, as lines
     tally.py     where a phase is, from the events                                     (pure)
     channel.py   a stream that cannot break a run
     plain.py     progress as plain lines;  bar.py: as a live bar

@@ -11,14 +11,14 @@ from planner.errors import PlannerError
 from planner.model import Action, StepState
 from planner.ports import CellMark
 from planner.undo import adopts_of
-from planner.views.summary import summarize, to_bring_back
+from planner.views.summary import summarize, to_bring_back, unmanaged_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from planner.model import Cell, Plan, Step
     from planner.ports import Record
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probe, Probed, Recovered, Status
 
 Json = dict[str, Any]
 
@@ -30,9 +30,10 @@ def dump(data: Json, indent: int | None = None) -> str:
 
 
 def of_plan(plan: Plan) -> Json:
-    """The plan file's document, which an apply accepts, and a summary."""
+    """The plan file's document, which an apply accepts, a summary, and what nobody declared or manages."""
     document: Json = json.loads(codec.dump_plan(plan))
-    return {**document, "summary": asdict(summarize(plan))}
+    unmanaged = [{"group": row.group, "nodes": list(row.nodes)} for row in unmanaged_rows(plan)]
+    return {**document, "summary": asdict(summarize(plan)), "unmanaged": unmanaged}
 
 
 def of_error(error: PlannerError) -> Json:
@@ -174,3 +175,44 @@ def of_record(record: Record) -> Json:
 def of_cells(cells: Iterable[Cell]) -> list[Json]:
     """Cells as objects."""
     return [cell._asdict() for cell in cells]
+
+
+def of_probed(probed: Probed) -> Json:
+    """How every node answered; latencies are milliseconds."""
+    return {
+        "cluster": probed.cluster,
+        "tries": probed.tries,
+        "nodes": [_probe(probe) for probe in probed.nodes],
+    }
+
+
+def _probe(probe: Probe) -> Json:
+    slowest = max(probe.latencies, default=None)
+    return {
+        "name": probe.node.name,
+        "url": probe.node.url,
+        "labels": dict(probe.node.labels),
+        "state": probe.state,
+        "median_ms": _ms(probe.median) if probe.answered else None,
+        "max_ms": None if slowest is None else _ms(slowest),
+        "failures": list(probe.failures),
+        "can_list": probe.node.dialect.list_path is not None,
+        "groups": probe.listed,
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def of_imported(result: Imported, saved: str | None) -> Json:
+    """What a cluster holds, and where it was written to."""
+    return {
+        "cluster": result.cluster,
+        "nodes": [{"name": node.name, "url": node.url} for node in result.nodes],
+        "groups": [{"group": group, "nodes": list(names)} for group, names in result.groups],
+        "partial": list(result.partial),
+        "absent": list(result.absent),
+        "unnamed": list(result.unnamed),
+        "saved": saved,
+    }

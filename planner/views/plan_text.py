@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
-from planner.views.summary import Kind, Row, rows_of, summarize
+from planner.views.summary import Kind, Row, rows_of, summarize, unmanaged_rows
 from planner.views.words import (
     count,
     fragment,
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MAX_ROWS = 200
 """Rows of the diff that a terminal shows; nobody reads ten thousand there."""
 
+MAX_UNMANAGED = 10
+"""Unmanaged groups that a terminal shows: they must not hide what is going to happen."""
+
 MARKS = {
     Kind.CREATE: ("+", "green"),
     Kind.REPAIR: ("~", "yellow"),
@@ -31,6 +34,7 @@ MARKS = {
     Kind.ADOPT: ("=", "blue"),
     Kind.FORGET: (" ", "dim"),
     Kind.KEEP: (" ", "dim"),
+    Kind.UNMANAGED: ("?", "dim"),
 }
 REMARKS = {
     Kind.ADOPT: "exists already",
@@ -45,6 +49,7 @@ def plan_lines(
     """Everything that `planner plan` prints, and `planner undo` of transaction `undoes`."""
     rows = rows_of(plan)
     lines: list[Line] = diff_lines(rows, len(plan.nodes), width)
+    lines += unmanaged_lines(plan, width)
     if lines:
         lines.append(EMPTY)
     lines += paragraph(_total(plan, rows, origin, undoes), width, style="bold")
@@ -66,6 +71,16 @@ def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None) -> list[Lin
     hidden = {row.group for row in rows} - {row.group for row in first}
     if hidden:
         more = f"… and {count(len(hidden), 'more group')} (see --format json)"
+        lines += paragraph(more, width, style="dim", hang=2)
+    return lines
+
+
+def unmanaged_lines(plan: Plan, width: int | None) -> list[Line]:
+    """What nobody declared and nobody manages: the first groups, and how many more there are."""
+    rows = unmanaged_rows(plan)
+    lines = table([_entry(row, len(plan.nodes)) for row in rows[:MAX_UNMANAGED]], width)
+    if len(rows) > MAX_UNMANAGED:
+        more = f"… and {count(len(rows) - MAX_UNMANAGED, 'more unmanaged group')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
     return lines
 
