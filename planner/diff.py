@@ -35,6 +35,7 @@ DRIFT = "drift"
 LATE_EFFECT = "late effect of"
 SET_ASIDE = "set aside in"
 PRUNED = "unmanaged, prune: true"
+UNPRUNED = "undo of pruning in"
 
 
 class Change(NamedTuple):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Holders = tuple[str, tuple[str, ...]]
 """A group, and the names of the nodes that hold it."""
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
+_PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 """Read as something else than text by one YAML version or the other, in any case."""
 
@@ -214,5 +214,5 @@ def _checked(
     raise FileInvalid(
         "The file cannot be written anew",
         where=desired.origin,
-        next="write `groups:` with lines of their own",
+        next="give `groups:` and each group a line of its own",
     )

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from planner.app import make_undo
 from planner.codec import dump_plan, load_plan
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, Refused, Reversed, StalePlan
 from planner.model import Cell, Dialect, Group, Limits, Node
@@ -248,6 +249,27 @@ def test_a_pruned_cell_that_was_set_aside_is_verified_when_it_is_gone() -> None:
     bench.file = replace(bench.file, groups=(group("a"),))
     bench.apply()
     assert bench.store.set_aside("test") == ()
+
+
+def test_what_an_undo_brings_back_is_not_deleted_again() -> None:
+    """It was nobody's before, and is not ours to delete now, with and without `prune: true`."""
+    bench = bench_of("a", prune=True, old=["node01"])
+    bench.apply()
+    plan = make_undo(1, bench.file, bench.store, bench.policy, bench.ports)
+    assert [str(step) for step in plan.steps if step.reason == "undo of pruning in TX 1"] == [
+        "step 1 (create old on node01)"
+    ]
+    assert not any("does not declare" in warning for warning in plan.warnings)
+    bench.apply(plan)
+    for prune in (False, True):
+        bench.file = replace(bench.file, prune=prune)
+        again = bench.plan()
+        assert (again.kept, [s for s in again.steps if s.cell.group == "old"]) == (
+            (Cell("old", "node01"),),
+            [],
+        )
+    bench.apply(make_undo(2, bench.file, bench.store, bench.policy, bench.ports))
+    assert bench.holders("old") == set()
 
 
 def test_ids_that_no_file_can_hold_stay_and_are_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ import click
 from planner.cli.files import write_shared
 from planner.cli.options import NODES_ONLY, Command, format_option, quiet_option, settings_options
 from planner.cli.session import STDIN, Session
-from planner.errors import FileInvalid, PlannerError, WrongUsage
+from planner.errors import FileInvalid, NodesUnreadable, PlannerError, WrongUsage
+from planner.hints import OTHER_LIST
 from planner.model import Presence
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ def command(
     """Write a groups.yaml from what a cluster holds. Changes no node, and takes no lock.
 
     Without GROUP every node is asked for its list (`cluster.api.list`), and the file gets every group that
-    exists: a group that only some nodes hold is written with their names. All else of --file stays. With GROUP
-    (`-`: one id a line from standard input) these are read on every node and added to the file. The next
+    exists: one that only some nodes hold is written with their names. All else of --file stays. With GROUP
+    (`-`: one id a line from standard input) these are read on every node, and added to the file. The next
     `planner plan` shows nothing but adoptions then.
 
     \b
@@ -68,8 +70,13 @@ def command(
     with Session(flags, output, quiet=quiet) as session:
         desired, text = _start(session, name, list_path, list_field)
         named = _ids(groups, stdin_taken=name is None and session.reads_stdin)
-        with session.world(desired.nodes) as world:
-            result = holdings(desired, named, session.settings.policy(), world)
+        try:
+            with session.world(desired.nodes) as world:
+                result = holdings(desired, named, session.settings.policy(), world)
+        except NodesUnreadable as error:
+            if name is not None and all(OTHER_LIST in detail for detail in error.details):
+                error.next = "say with --list-path and --list-field where the ids are; then try again"
+            raise
         written = _text(result, desired, text, session.settings.nodes, adds=bool(named))
         if out is not None:
             write_shared(out, written)
@@ -77,7 +84,8 @@ def command(
             session.view.warning(remark)
         session.view.imported(result, written, str(out) if out else None)
         if out is not None:
-            session.view.info(f"See what an apply would adopt: planner plan --file {out}")
+            named_file = "" if out == Path("groups.yaml") else f" --file {shlex.quote(str(out))}"
+            session.view.info(f"See what an apply would adopt: planner plan{named_file}")
 
 
 def _start(
