@@ -121,8 +121,8 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
     """What is managed from now on, and what becomes of earlier doubts about cells that the plan decided on.
 
     What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
-    may have met, is adopted, and so is one that only undoes a late effect or a pruning: none of them may be deleted since
-    nobody declares it.
+    may have met, is adopted, and so is one that only undoes a late effect or a pruning: none of them may be
+    deleted since nobody declares it.
     """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]

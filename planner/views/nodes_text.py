@@ -33,7 +33,7 @@ def nodes_lines(probed: Probed, width: int | None) -> list[Line]:
         else:
             named = zip(("", "", "median ", "max ", "groups ", "", ""), cells, strict=True)
             said = [f"{name}{cell}" for name, cell in named if cell]
-            lines += paragraph(GAP.join(said[1:]), width, lead=Span(f"{said[0]}{GAP}", style), hang=2)
+            lines += paragraph(", ".join(said[1:]), width, lead=Span(f"{said[0]}{GAP}", style), hang=2)
         lines += _failures(probe, probed.tries, width)
     return [*lines, EMPTY, *paragraph(_total(probed), width, style="bold")]
 
@@ -68,8 +68,8 @@ def _failures(probe: Probe, tries: int, width: int | None) -> list[Line]:
     reasons = {why: probe.failures.count(why) for why in probe.failures}
     lines: list[Line] = []
     for why, times in reasons.items():
-        lead = Span(f"  {times:,} of {count(tries, 'request')} failed: ", STYLES[probe.state])
-        lines += paragraph(fragment(why), width, lead=lead, hang=4)
+        text = f"{times:,} of {count(tries, 'request')} failed: {fragment(why)}"
+        lines += paragraph(text, width, lead=Span("  "), hang=4, style=STYLES[probe.state])
     return lines
 
 
