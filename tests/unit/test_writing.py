@@ -43,9 +43,9 @@ def test_a_new_file() -> None:
             nodes: [node01, node03]
           - c
         """)
-    assert written(new_file("8", ("/x", ""))).endswith(
-        'name: "8"\n  # nodes:                              # they come from PLANNER_NODES\n  api:\n    list: /x\n\ngroups: []\n'
-    )
+    bare = written(new_file("8", ("/x", "")))
+    assert '  name: "8"\n' in bare
+    assert bare.endswith("  api:\n    list: /x\n\ngroups: []\n")
     assert "api" not in new_file("production")
 
 
@@ -196,7 +196,5 @@ def test_protection_and_absence_stay_with_what_is_only_added_to() -> None:
 
 
 def test_an_id_problem_is_what_the_schema_says() -> None:
-    assert [bool(id_problem(id)) for id in ("a", "..", ".", "", "a\nb", "\udc80", "x" * 1025)] == [False] + [
-        True
-    ] * 6
-    assert '"maxLength": 1024' in schema_text()
+    assert id_problem("a") == id_problem("x" * 1024) == ""
+    assert all(id_problem(id) for id in ("..", ".", "", "a\nb", "\udc80", "x" * 1025))
