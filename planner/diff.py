@@ -19,7 +19,7 @@ list that is not as its transaction left it: it goes back to that outcome, as a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.model import Action, Cell, Presence
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 
     from planner.model import Desired, Group, Managed, Node
     from planner.ports import Knowledge, Watched
+    from planner.scope import Scope
 
 
 DRIFT = "drift"
 LATE_EFFECT = "late effect of"
 SET_ASIDE = "set aside in"
+UNDO = "undo of"
 PRUNED = "unmanaged, prune: true"
 UNPRUNED = "undo of pruning in"
 
@@ -106,10 +108,36 @@ def watched_only(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
     return tuple(sorted({group for group in watched if group not in known}))
 
 
+def known_groups(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
+    """Every group declared, managed or watched."""
+    declared = (group.id for group in desired.groups)
+    return (*declared, *undeclared(desired, knowledge), *watched_only(desired, knowledge))
+
+
+def part_of(desired: Desired, knowledge: Knowledge, scope: Scope) -> tuple[Desired, Knowledge]:
+    """The file and the memory as if there were nothing but the nodes and groups in scope.
+
+    What is left out is neither read nor judged: it is not 'no longer declared', and no node of it has left.
+    """
+    if scope.is_all:
+        return desired, knowledge
+    nodes = tuple(node for node in desired.nodes if scope.includes_node(node.name))
+    names = frozenset(node.name for node in nodes)
+    chosen = frozenset(filter(scope.includes_group, known_groups(desired, knowledge)))
+    groups = tuple(
+        replace(group, nodes=tuple(name for name in group.nodes if name in names))
+        for group in desired.groups
+        if group.id in chosen
+    )
+    managed = {key: cell for key, cell in knowledge.managed.items() if cell.group in chosen}
+    watched = tuple(each for each in knowledge.watched if each.group in chosen)
+    part = replace(desired, nodes=nodes, groups=groups)
+    return part, replace(knowledge, managed=managed, watched=watched)
+
+
 def strangers(desired: Desired, knowledge: Knowledge, lists: Lists) -> tuple[str, ...]:
     """Groups that some node lists, and that are neither declared, managed nor watched; sorted."""
-    known = {group.id for group in desired.groups}
-    known.update(undeclared(desired, knowledge), watched_only(desired, knowledge))
+    known = set(known_groups(desired, knowledge))
     return tuple(sorted({group for groups in lists.groups.values() for group in groups} - known))
 
 
@@ -120,11 +148,7 @@ def cells_to_read(
 
     A cell that is managed, or listed, is expected to be present, so that a lying 'not found' is asked twice.
     """
-    groups = [group.id for group in desired.groups]
-    groups += undeclared(desired, knowledge)
-    groups += watched_only(desired, knowledge)
-    groups += lists.read
-    for group in groups:
+    for group in (*known_groups(desired, knowledge), *lists.read):
         for node in desired.nodes:
             known = (group, node.url) in knowledge.managed or group in lists.groups.get(node.name, ())
             yield Cell(group, node.name), Presence.PRESENT if known else None

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
-from planner.diff import Lists, cells_to_read, strangers
+from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
+from planner.results import Planned, Survey
+from planner.scope import EVERYTHING
+from planner.targets import measure
 from planner.transaction import (
     Abandoned,
     RunInterrupted,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from planner.model import Cell, Desired, Node, Plan, Policy, Presence
     from planner.ports import Knowledge, Store
+    from planner.scope import Scope
     from planner.transaction import Inventory, Observation, World
 
 
@@ -42,11 +46,29 @@ NOTHING_ALLOWED = Allowances()
 
 
 def make_plan(
-    desired: Desired, store: Store, policy: Policy, world: World, allowances: Allowances = NOTHING_ALLOWED
+    desired: Desired,
+    store: Store,
+    policy: Policy,
+    world: World,
+    allowances: Allowances = NOTHING_ALLOWED,
+    scope: Scope = EVERYTHING,
 ) -> Plan:
-    """Read every node and say what differs. Takes no lock and changes nothing.
+    """The plan alone; see `survey`."""
+    return survey(desired, store, policy, world, allowances, scope).plan
+
+
+def survey(
+    desired: Desired,
+    store: Store,
+    policy: Policy,
+    world: World,
+    allowances: Allowances = NOTHING_ALLOWED,
+    scope: Scope = EVERYTHING,
+) -> Planned:
+    """Read every node in scope and say what differs. Takes no lock and changes nothing.
 
     Raises:
+        WrongUsage: the scope names what is not there, or leaves nothing.
         NodesUnreadable: at least one node could not be read; it is never taken as empty.
         StalePlan: the cluster's name or store belongs to other nodes.
         FileInvalid: the file asks for what cannot be done.
@@ -58,10 +80,12 @@ def make_plan(
     check_prune(desired)
     watched = to_watch(store, desired.cluster, policy, world.clock)
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
-    inventory = take_lists(desired.nodes, policy, world)
-    lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups))
-    cells = cells_to_read(desired, knowledge, lists)
-    seen = read(cells, desired.nodes, policy, world, known=inventory.unreadable)
+    size = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
+    part, known = part_of(desired, knowledge, scope)
+    inventory = take_lists(part.nodes, policy, world)
+    lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
+    cells = list(cells_to_read(part, known, lists))
+    seen = read(cells, part.nodes, policy, world, known=inventory.unreadable)
     plan = build(
         desired,
         knowledge,
@@ -70,19 +94,22 @@ def make_plan(
         allow_delete_adopted=allowances.delete_adopted,
         allow_lossy=allowances.lossy_delete,
         allow_deletes=allowances.deletes,
-        created=world.clock.wall(),
         lists=lists,
+        scope=size,
     )
-    return replace(plan, warnings=(*plan.warnings, *unnamed))
+    plan = replace(plan, created=world.clock.wall(), warnings=(*plan.warnings, *unnamed))
+    return Planned(plan, Survey(tuple(dict.fromkeys(cell.group for cell, _ in cells)), seen.presences))
 
 
-def _with_pruned(desired: Desired, knowledge: Knowledge, lists: Lists) -> tuple[Lists, tuple[str, ...]]:
+def _with_pruned(
+    desired: Desired, knowledge: Knowledge, lists: Lists, scope: Scope
+) -> tuple[Lists, tuple[str, ...]]:
     """Choose the strangers that are to be read, since the file asks for their deletion; and a warning."""
     if not desired.prune:
         return lists, ()
     from planner.desired import id_problem
 
-    unknown = strangers(desired, knowledge, lists)
+    unknown = tuple(filter(scope.includes_group, strangers(desired, knowledge, lists)))
     named = tuple(group for group in unknown if not id_problem(group))
     stay = len(unknown) - len(named)
     warning = f"{stay} unmanaged groups stay: their ids can stand in no file and in no request"

@@ -11,6 +11,7 @@ from planner.views.nodes_text import imported_lines, nodes_lines
 from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
+from planner.views.report import report_of
 from planner.views.result_text import applied_lines, recovered_lines, recovering_lines, status_lines
 from planner.views.words import shown
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from planner.model import Plan
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.views.report import Report
     from planner.views.screen import Screen
 
 
@@ -38,7 +40,11 @@ class TextView:
         self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
     ) -> None:
         """Show the diff and what it amounts to."""
-        self._out.show(plan_lines(plan, self._out.width, origin=origin, saved=saved, undoes=undoes))
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+
+    def report(self, report: Report) -> None:
+        """Show the diff and what it amounts to."""
+        self._out.show(plan_lines(report, self._out.width))
         check_written(self._out.channel)
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:

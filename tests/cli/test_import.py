@@ -41,6 +41,7 @@ class Inside(Shop):
         with self.patch.context() as patch:
             for name, value in (self.environment | environment).items():
                 patch.setenv(name, value)
+            patch.delenv("COLUMNS", raising=False)
             patch.chdir(self.folder)
             patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
             code, _ = invoke(list(arguments))

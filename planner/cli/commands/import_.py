@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.files import write_shared
+from planner.cli.files import check_place, write_public
 from planner.cli.options import NODES_ONLY, Command, format_option, quiet_option, settings_options
 from planner.cli.session import STDIN, Session
 from planner.errors import FileInvalid, NodesUnreadable, PlannerError, WrongUsage
@@ -67,6 +67,7 @@ def command(
         raise PlannerError(
             f"{out} exists, and nothing was written", next="name another file with --out, or pass --force"
         )
+    check_place([out] if out else [])
     with Session(flags, output, quiet=quiet) as session:
         desired, text = _start(session, name, list_path, list_field)
         named = _ids(groups, stdin_taken=name is None and session.reads_stdin)
@@ -79,7 +80,7 @@ def command(
             raise
         written = _text(result, desired, text, session.settings.nodes, adds=bool(named))
         if out is not None:
-            write_shared(out, written)
+            write_public(out, written)
         for remark in _remarks(result, desired, adds=bool(named)):
             session.view.warning(remark)
         session.view.imported(result, written, str(out) if out else None)
