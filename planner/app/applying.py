@@ -8,7 +8,7 @@ from planner import codec
 from planner.app.asides import tidy
 from planner.app.endings import failure_of, left_open
 from planner.app.planning import check_finished, check_identity, read
-from planner.diff import LATE_EFFECT, SET_ASIDE
+from planner.diff import LATE_EFFECT, SET_ASIDE, UNPRUNED
 from planner.errors import LockLost, StalePlan
 from planner.guards import guards_now, protection_of, refused
 from planner.model import Action, Cell, Event, Managed, Node, StepState, TransactionState
@@ -128,8 +128,9 @@ def _closing(
     """What is managed from now on, and what becomes of earlier doubts about cells that the plan decided on.
 
     What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
-    may have met, is adopted, and so is one that only undoes a late effect: none of them may be deleted since
-    nobody declares it. A group that the file of today protects stays protected, whatever an older plan says.
+    may have met, is adopted, and so is one that only undoes a late effect or a pruning: none of them may be
+    deleted since nobody declares it. A group that the file of today protects stays protected, whatever an
+    older plan says.
     """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
@@ -173,7 +174,7 @@ def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:
 def _is_adopted(run: StepRun) -> bool:
     """Whether a cell that was not managed before becomes so as adopted."""
     theirs = run.state is StepState.NOT_OURS or run.perhaps_theirs
-    return theirs or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE))
+    return theirs or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE, UNPRUNED))
 
 
 def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:

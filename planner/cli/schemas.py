@@ -19,6 +19,8 @@ SCHEMAS = {
     "status": "status --format json",
     "history": "history --format json",
     "transaction": "show --format json",
+    "nodes": "nodes --format json",
+    "import": "import --format json",
     "error": "what a command with --format json prints when it fails",
 }
 """What `planner schema` can print, by name; the format of a document is ``planner.`` and its name."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Event, Plan, Step
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status
     from planner.views.channel import Channel
     from planner.views.report import Report
 
@@ -114,6 +114,15 @@ class EventView(MachineView):
     def transaction(self, record: Record) -> None:
         """Write one transaction."""
         self._document(data.of_transaction(record))
+
+    def nodes(self, probed: Probed) -> None:
+        """Write how every node answered."""
+        self._document(data.of_probed(probed))
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Write what the cluster holds."""
+        del text
+        self._document(data.of_imported(result, saved))
 
     def error(self, error: PlannerError) -> None:
         """Write what failed, and the last line; and say it on stderr."""

@@ -28,7 +28,7 @@ from planner.model import EVENT_KINDS, Cell, Event, Presence, Refusal, StepState
 from planner.ports import Holder, Watched
 from planner.results import Applied, Recovered, Status
 from planner.views.events import TYPES
-from tests.views.samples import EXAMPLE, MIXED, WILD, Screen, plan, record
+from tests.views.samples import ALL, EXAMPLE, MIXED, WILD, Screen, plan, record
 
 TOLD: dict[str, dict[str, Any]] = {"begun": {"transaction": 7}, "retried": {"request": "read", "pause": 0}}
 NOON = "2026-01-01T12:00:00Z"
@@ -59,8 +59,18 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "unprotect": 0,
         "scope": None,
     }
+    assert shown.pop("unmanaged") == []
     assert shown == json.loads(codec.dump_plan(MIXED))
     assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
+
+
+def test_what_is_unmanaged_stands_beside_the_plan_whole() -> None:
+    cells = tuple(Cell(f"g{n:02}", name) for n in range(20) for name in ALL[:2])
+    screen = Screen("json")
+    screen.view.plan(replace(MIXED, unmanaged=cells))
+    shown = document(screen)["unmanaged"]
+    assert (len(shown), shown[19]) == (20, {"group": "g19", "nodes": ["node01", "node02"]})
+    assert codec.load_plan(screen.stdout) == MIXED
 
 
 def test_a_refused_plan_tells_every_guard_and_every_group() -> None:
