@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from planner.cli.codes import write_codes
 from planner.cli.completion import (
     Completer,
     complete_applied,
@@ -33,7 +34,12 @@ class SettingOption(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help lists the settings apart from its own options."""
+    """A command whose help lists the settings apart from its own options, and the exit codes."""
+
+    def __init__(self, *arguments: Any, codes: tuple[int, ...] = (), **keywords: Any) -> None:
+        """`codes`: those that this command may end with, for its help."""
+        super().__init__(*arguments, **keywords)
+        self._codes = codes
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options first."""
@@ -49,6 +55,7 @@ class Command(click.Command):
         if settings:
             with formatter.section("Settings (in the environment and in .env as PLANNER_…, too)"):
                 formatter.write_dl(settings)
+        write_codes(formatter, self._codes)
 
 
 def settings_options(only: frozenset[str] | None = None) -> Callable[[_F], _F]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from planner.clock import SystemClock
 from planner.control import RunControl
-from planner.errors import FileInvalid, PlannerError, WrongUsage
+from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -75,8 +75,8 @@ class Session:
         """Whether the file comes from standard input, which then cannot answer questions."""
         return self.settings.file == STDIN
 
-    def desired(self) -> Desired:
-        """What the file asks for.
+    def desired(self, file: str | None = None) -> Desired:
+        """What the file of the settings asks for, or another one.
 
         Raises:
             FileInvalid: every problem at once.
@@ -84,22 +84,9 @@ class Session:
         """
         from planner.desired import parse
 
-        origin = "standard input" if self.reads_stdin else self.settings.file
-        return parse(self._text(), origin=origin, nodes_override=self.settings.nodes)
-
-    def _text(self) -> bytes:
-        if self.reads_stdin:
-            return sys.stdin.buffer.read()
-        try:
-            return Path(self.settings.file).read_bytes()
-        except OSError as error:
-            raise FileInvalid(
-                f"{self.settings.file} cannot be read",
-                why=error.strerror or str(error),
-                next="write one with `planner init`, or name another with --file"
-                if isinstance(error, FileNotFoundError)
-                else "check what it is and who may read it, or name another with --file",
-            ) from error
+        file = self.settings.file if file is None else file
+        origin = STANDARD_INPUT if file == STDIN else file
+        return parse(_text(file), origin=origin, nodes_override=self.settings.nodes)
 
     def cluster(self, name: str | None) -> str:
         """The cluster's name: as given, or of the file, or the only one that the store knows.
@@ -170,3 +157,18 @@ class Session:
             else:
                 stack.enter_context(self.control.signals())
             yield World(client, self.clock, self.control, reporter)
+
+
+def _text(file: str) -> bytes:
+    if file == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise FileInvalid(
+            f"{file} cannot be read",
+            why=error.strerror or str(error),
+            next="write one with `planner init`, or name another with --file"
+            if isinstance(error, FileNotFoundError)
+            else "check what it is and who may read it, or name another with --file",
+        ) from error

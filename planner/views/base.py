@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Recovered, Status, Validated
 
 
 class View(Protocol):
@@ -54,6 +54,9 @@ class View(Protocol):
 
     def transaction(self, record: Record) -> None:
         """Show one transaction, with what became of its steps."""
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show which files are valid, and of the others why they are not."""
 
     def error(self, error: PlannerError) -> None:
         """Show how the run ended, on stderr (for JSON as a document on stdout too)."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Event, Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Recovered, Status, Validated
     from planner.views.channel import Channel
 
 FORMAT = "planner.events"
@@ -73,6 +73,11 @@ class EventView(MachineView):
     def transaction(self, record: Record) -> None:
         """Write one transaction."""
         self._line("transaction", data.of_transaction(record))
+        self._check()
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Write what each file came to."""
+        self._line("validation", data.of_validated(files))
         self._check()
 
     def error(self, error: PlannerError) -> None:

@@ -11,7 +11,7 @@ from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
 from planner.views.result_text import applied_lines, recovered_lines, recovering_lines, status_lines
-from planner.views.words import shown
+from planner.views.words import shown, valid_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Recovered, Status, Validated
     from planner.views.screen import Screen
 
 
@@ -69,6 +69,15 @@ class TextView:
     def transaction(self, record: Record) -> None:
         """Show one transaction."""
         self._out.show(transaction_lines(record, self._out.width))
+        check_written(self._out.channel)
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show a sentence for each valid file, and the problems of the others on stderr."""
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+            else:
+                self._out.show(paragraph(valid_sentence(each), self._out.width))
         check_written(self._out.channel)
 
     def error(self, error: PlannerError) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from planner.results import Validated
     from planner.views.summary import Summary
 
 _RAW = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -131,6 +132,12 @@ def applied_sentence(summary: Summary) -> str:
 def unchanged_sentence(origin: str) -> str:
     """Say ``No changes. Every node matches groups.yaml.``, with the file's own name."""
     return f"No changes. Every node matches {shown(origin)}."
+
+
+def valid_sentence(checked: Validated) -> str:
+    """Say that a file is valid, and what it holds."""
+    amount = f"{count(checked.groups, 'group')} on {count(checked.nodes, 'node')}"
+    return f"{shown(checked.file)} is valid: {amount} of cluster {shown(checked.cluster)}."
 
 
 def undo_sentence(number: int, forgets: int) -> str:

@@ -19,7 +19,7 @@ from planner.cli.session import Session
 from planner.errors import ChangesPending, Refused
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 2, 4, 7, 64, 130))
 @applied_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(
