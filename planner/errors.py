@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from planner.model import Refusal
+
 
 class PlannerError(Exception):
     """An end of the run that a user can understand and act on.
@@ -166,10 +168,27 @@ class StalePlan(PlannerError):
 
 
 class Refused(PlannerError):
-    """A safety limit or a protected group stands against the plan. Nothing was written."""
+    """A safety limit or a protected group stands against the plan. Nothing was written.
+
+    Attributes:
+        refusals: every guard that does, with its numbers and all of its groups.
+    """
 
     exit_code = 7
     code = "refused"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        next: str = "",
+        details: Sequence[str] = (),
+        refusals: Sequence[Refusal] = (),
+    ) -> None:
+        super().__init__(what, where=where, why=why, next=next, details=details)
+        self.refusals = tuple(refusals)
 
 
 class WrongUsage(PlannerError):

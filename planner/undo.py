@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import codec
-from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, Change, Changes
+from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, UNDO, Change, Changes
 from planner.model import Action, Cell, Presence, StepState
 from planner.plan import assemble, node_warnings
 from planner.scope import EVERYTHING, Scope
@@ -80,7 +80,8 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
         elif state is StepState.NOT_OURS:
             not_ours.append(Cell(step.cell.group, now.get(node.url, node.name)))
     adopted = []
-    for cell in adopts_of(record):
+    plan = plan_of(record)
+    for cell in plan.adopts if plan else ():
         managed = knowledge.managed.get((cell.group, old[cell.node].url))
         if managed is not None and managed.adopted and managed.url in now:
             adopted.append(Cell(cell.group, now[managed.url]))
@@ -103,16 +104,6 @@ def _is_others(step: Step, managed: Managed | None) -> bool:
         return False
     brought_back = step.reason.startswith((DRIFT, LATE_EFFECT, SET_ASIDE))
     return managed is None or (managed.adopted and not brought_back)
-
-
-def adopts_of(record: Record) -> tuple[Cell, ...]:
-    """The cells that a transaction adopted, under the names that its nodes had.
-
-    Raises:
-        StalePlan: the plan that the store keeps of it cannot be read.
-    """
-    plan = plan_of(record)
-    return plan.adopts if plan else ()
 
 
 def plan_of(record: Record) -> Plan | None:
@@ -183,7 +174,7 @@ def build(
     """
     back = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
     holding = [(action, cell) for action, cell in past.written if presences[cell] is action.after]
-    reason = f"undo of TX {past.number}"
+    reason = f"{UNDO} TX {past.number}"
     reverse = [Change(back[action], cell, reason) for action, cell in reversed(holding)]
     changes = Changes(
         creates=tuple(change for change in reverse if change.action is Action.CREATE),

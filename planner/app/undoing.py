@@ -10,7 +10,7 @@ from planner.app.reporting import find_transaction, owner_of
 from planner.diff import known_groups
 from planner.errors import PlannerError, StalePlan
 from planner.model import UNFINISHED, TransactionState
-from planner.scope import measure
+from planner.targets import measure
 from planner.undo import build, cells_to_read, past_of, scope_of
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -19,6 +20,7 @@ from planner.cli.completion import (
 )
 from planner.scope import Scope
 from planner.settings import SETTINGS, Setting
+from planner.views.render import ENDINGS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -99,6 +101,41 @@ def format_option(function: _F) -> _F:
     )(function)
 
 
+def report_options(function: _F) -> _F:
+    """Add `--format` with every format that a plan has, and `--report FILE`."""
+    for option in (
+        click.option(
+            "--report",
+            "reports",
+            type=ReportFile(dir_okay=False, path_type=Path),
+            multiple=True,
+            metavar="FILE",
+            help="Write the plan to this file, too, as its ending says: .json, .md or .html. Repeatable.",
+        ),
+        click.option(
+            "--format",
+            "output",
+            type=click.Choice(["text", "json", "markdown", "html"]),
+            default="text",
+            show_default=True,
+            help="What is written to stdout.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+class ReportFile(click.Path):
+    """The name of a file whose ending names a format; another is wrong usage before anything is read."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Judge the ending."""
+        path = super().convert(value, param, ctx)
+        if path.suffix not in ENDINGS:
+            self.fail(f"{str(path)!r} must end in {', '.join(ENDINGS)}", param, ctx)
+        return path
+
+
 def quiet_option(function: _F) -> _F:
     """Add `--quiet`."""
     return click.option(
@@ -134,7 +171,7 @@ def guard_options(function: _F) -> _F:
             "--allow-deletes",
             type=click.IntRange(0),
             metavar="N",
-            help="Allow this plan to delete up to N groups, whatever the limits say.",
+            help="Allow this plan to delete up to N groups, whatever the limits say; recorded with it.",
         ),
     ):
         function = option(function)

@@ -66,6 +66,11 @@ def _accepts_group() -> Check:
     return compile_shape(_schema()["properties"]["groups"]["items"], _schema())
 
 
+@functools.cache
+def _accepts_id() -> Check:
+    return compile_shape(_schema()["$defs"]["group"]["properties"]["id"], _schema())
+
+
 def compile_shape(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Check:
     """Compile a schema to a predicate that agrees with jsonschema.
 
@@ -154,6 +159,13 @@ def name_problem(name: str) -> str:
     return (
         "" if compile_shape(rule, _schema())(name) else f"the name {show(name)} {rule['patternErrorMessage']}"
     )
+
+
+def id_problem(group: str) -> str:
+    """What the schema has against a group's id; empty where a file can hold it."""
+    if _accepts_id()(group):
+        return ""
+    return "an id must be text of at most 1024 characters without control characters, and not `.` or `..`"
 
 
 def check_shape(tree: Tree, problems: Problems) -> None:

@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from planner.results import Validated
     from planner.views.summary import Summary
@@ -98,6 +98,22 @@ def on_nodes(names: Sequence[str], of: int) -> str:
     return f"on {some} and {len(names) - NAMES_SHOWN + 1:,} more"
 
 
+ALLOWED = {
+    "delete-adopted": "deletes of adopted groups",
+    "lossy-delete": "deletes of records that show more than the id",
+}
+
+
+def allowed(allowances: Iterable[str]) -> str:
+    """What a plan was knowingly allowed: ``up to 5 deletes, deletes of adopted groups``."""
+    words = []
+    for each in allowances:
+        number = each.removeprefix("deletes=")
+        known = number != each and number.isascii() and number.isdigit()
+        words.append(f"up to {count(int(number), 'delete')}" if known else ALLOWED.get(each, each))
+    return shown(", ".join(words))
+
+
 def plan_sentence(summary: Summary) -> str:
     """``Plan: 3 to create, 1 to delete, on 3 nodes (12 requests).``; of a plan that has changes."""
     counts = (
@@ -105,6 +121,8 @@ def plan_sentence(summary: Summary) -> str:
         (summary.repair, "repair"),
         (summary.delete, "delete"),
         (summary.adopt, "adopt"),
+        (summary.protect, "protect"),
+        (summary.unprotect, "unprotect"),
     )
     parts = ", ".join(f"{number:,} to {verb}" for number, verb in counts if number)
     if not summary.requests:
@@ -119,6 +137,8 @@ def applied_sentence(summary: Summary) -> str:
         (summary.repair, "repaired"),
         (summary.delete, "deleted"),
         (summary.adopt, "adopted"),
+        (summary.protect, "protected"),
+        (summary.unprotect, "no longer protected"),
     )
     parts = [(number, verb) for number, verb in counts if number]
     if not parts:

@@ -19,7 +19,7 @@ from planner.cli.options import (
     settings_options,
 )
 from planner.cli.session import Session
-from planner.errors import Interrupted, Refused, WrongUsage
+from planner.errors import Interrupted, WrongUsage
 
 if TYPE_CHECKING:
     from planner.app import Allowances
@@ -59,7 +59,8 @@ def command(
     """Carry out a plan on every node as one transaction. If anything fails, everything is reversed.
 
     With a plan file: exactly that plan, or a refusal because the cluster has moved since. Without one: plans,
-    shows, and asks.
+    shows, and asks. The --allow options count only without a plan file: what a plan file allows was decided,
+    and could be reviewed, when it was made.
 
     \b
     Examples:
@@ -69,6 +70,7 @@ def command(
       planner apply --exclude-node node03 --group 'pay*'
     """
     from planner.app import Allowances, apply_plan, check_finished
+    from planner.guards import refused
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
     with Session(flags, output, quiet=quiet, events=True) as session:
@@ -91,7 +93,8 @@ def command(
                 plan = loaded or _plan(session, desired, allowances, scope, world)
             if loaded is None:
                 session.view.plan(plan, origin=desired.origin)
-                _refuse(plan)
+                if plan.refusals:
+                    raise refused(plan.refusals)
             if loaded is None and plan.has_changes and not yes:
                 _ask()
             with session.world(desired.nodes, writes=True) as world:
@@ -108,7 +111,7 @@ def _check_alone(allows: bool, scope: Scope) -> None:
         if wrong:
             raise WrongUsage(
                 f"A plan file says itself what it {what}",
-                next=f"give the {options} to `planner plan`, where it can be reviewed",
+                next=f"give the {options} to `planner plan`, and apply what it saves",
             )
 
 
@@ -122,16 +125,6 @@ def _plan(session: Session, desired: Desired, allowances: Allowances, scope: Sco
     from planner.app import make_plan
 
     return make_plan(desired, session.store(), session.settings.policy(), world, allowances, scope)
-
-
-def _refuse(plan: Plan) -> None:
-    if plan.refusals:
-        raise Refused(
-            "The plan is refused, and nothing was changed",
-            where=", ".join(refusal.guard for refusal in plan.refusals),
-            why="; ".join(refusal.why for refusal in plan.refusals),
-            next="; ".join(dict.fromkeys(refusal.cure for refusal in plan.refusals)),
-        )
 
 
 def _ask() -> None:
