@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
-from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers
+from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers, watched_only
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
@@ -85,7 +85,9 @@ def survey(
     inventory = take_lists(part.nodes, policy, world)
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
     cells = list(cells_to_read(part, known, lists))
-    seen = read(cells, part.nodes, policy, world, unreadable=inventory.unreadable)
+    extra = frozenset(watched_only(part, known))
+    watched_cells = sum(cell.group in extra for cell, _ in cells)
+    seen = read(cells, part.nodes, policy, world, inventory.unreadable, watched_cells)
     plan = build(
         desired,
         knowledge,
@@ -213,15 +215,16 @@ def read(
     policy: Policy,
     world: World,
     unreadable: Mapping[str, str] | None = None,
+    watched: int = 0,
 ) -> Observation:
-    """Read cells, all or nothing. `unreadable`: nodes that are known to be so, and why.
+    """Read cells, all or nothing; see `planner.transaction.observe`.
 
     Raises:
         NodesUnreadable: names every node that could not be read.
         Interrupted: the run was stopped; nothing was changed.
     """
     try:
-        seen = observe(cells, nodes, policy, world, unreadable)
+        seen = observe(cells, nodes, policy, world, unreadable, watched)
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:

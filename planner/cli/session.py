@@ -156,7 +156,7 @@ class Session:
                 self.control.keep_signals()
             else:
                 stack.enter_context(self.control.signals())
-            yield World(client, self.clock, self.control, reporter)
+            yield World(client, self.clock, self.control, reporter, s.grace)
 
 
 def _text(file: str) -> bytes:

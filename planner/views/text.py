@@ -52,8 +52,9 @@ class TextView:
         self._remark_lost()
 
     def recovering(self, record: Record, dry_run: bool) -> None:
-        """Show what is brought back."""
-        self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
+        """Show what is brought back; a quiet run says what it came to, and no more."""
+        if dry_run or not self._quiet:
+            self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
         if dry_run:
             check_written(self._out.channel)
 

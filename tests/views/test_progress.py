@@ -178,3 +178,30 @@ def visible(written: str) -> str:
         elif not piece.startswith(("\x1b", "\r")):
             lines[row] += piece
     return "\n".join(lines)
+
+
+def test_watched_cells_are_named_where_they_are_many() -> None:
+    screen = Screen()
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "read", total=72, data={"watched": 66}))
+        reporter.emit(Event("phase", "list", total=1))
+        reporter.emit(Event("progress"))
+    assert screen.stderr.splitlines()[::2] == ["Reading: 72 cells (66 watched)", "Listing: 1 node"]
+
+
+def test_what_could_not_be_read_is_not_done() -> None:
+    screen = Screen()
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "read", total=3))
+        reporter.emit(Event("progress"))
+        reporter.emit(Event("progress", "500 after 5 tries"))
+        reporter.emit(Event("progress", "not read: its node cannot be read"))
+    assert screen.stderr.splitlines()[-1] == "Reading: 1 of 3 cells (0 s, 2 not read)"
+
+
+def test_color_in_a_pipe_is_no_bar() -> None:
+    screen = Screen(environ={"FORCE_COLOR": "1"})
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "read", total=1))
+        reporter.emit(Event("progress"))
+    assert screen.stderr == "Reading: 1 cell\nReading: done (0 s)\n"
