@@ -233,7 +233,7 @@ def read(
             cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
         urls = {node.name: node.url for node in nodes}
         raise NodesUnreadable(
-            f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
+            f"{len(seen.unreadable)} of {len(nodes)} {'nodes' if len(nodes) > 1 else 'node'} cannot be read",
             where=", ".join(sorted(seen.unreadable)),
             why="a node that cannot be read is never taken as empty; nothing was changed",
             next=f"{cure}; then plan again",
