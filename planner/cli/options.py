@@ -10,14 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from planner.cli.codes import write_codes
-from planner.cli.completion import (
-    Completer,
-    complete_applied,
-    complete_clusters,
-    complete_groups,
-    complete_nodes,
-    complete_transactions,
-)
+from planner.cli.completion import complete_applied, complete_clusters, complete_groups, complete_nodes
 from planner.scope import Scope
 from planner.settings import SETTINGS, Setting
 from planner.views.render import ENDINGS
@@ -151,14 +144,9 @@ cluster_option = click.option(
 )
 
 
-def _transaction(complete: Completer) -> Callable[[_F], _F]:
-    return click.argument(
-        "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete
-    )
-
-
-transaction_argument = _transaction(complete_transactions)
-applied_argument = _transaction(complete_applied)
+transaction_argument = click.argument(
+    "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete_applied
+)
 
 
 def guard_options(function: _F) -> _F:

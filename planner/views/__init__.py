@@ -59,7 +59,7 @@ def open_view(
         events: whether JSON comes as JSON Lines of events (apply, reconcile) instead of one document.
         stdout: for results, and nothing else.
         stderr: for progress, remarks, warnings and errors.
-        environ: COLUMNS, TERM, NO_COLOR and CI count.
+        environ: COLUMNS, TERM, NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and CI count.
         clock: of progress and events; the machine's when None.
 
     Raises:

@@ -60,7 +60,11 @@ class View(Protocol):
         """Show one transaction, with what became of its steps."""
 
     def validated(self, files: Sequence[Validated]) -> None:
-        """Show which files are valid, and of the others why they are not."""
+        """Show which files are valid, and of the others why they are not.
+
+        Raises:
+            PlannerError: it could not be written.
+        """
 
     def error(self, error: PlannerError) -> None:
         """Show how the run ended, on stderr (for JSON as a document on stdout too)."""
