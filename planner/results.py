@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from planner.errors import PlannerError
     from planner.model import Cell, Node, Plan, Presence
     from planner.ports import Holder, Record, Watched
 
@@ -164,3 +165,22 @@ class Imported:
     def partial(self) -> tuple[str, ...]:
         """The groups that exist on some nodes only."""
         return tuple(group for group, names in self.groups if len(names) < len(self.nodes))
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """One file that was checked offline.
+
+    Attributes:
+        file: what the user called it.
+        cluster: its name; empty where the file is not valid.
+        groups: how many it declares.
+        nodes: how many there are, in the file or in the environment.
+        error: why it cannot be used; None where it can.
+    """
+
+    file: str
+    cluster: str = ""
+    groups: int = 0
+    nodes: int = 0
+    error: PlannerError | None = None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 
@@ -69,6 +69,13 @@ class View(Protocol):
             result: what was found.
             text: the groups.yaml that was made of it.
             saved: name of the file that it was written to; where there is none, the text is the result.
+        """
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show which files are valid, and of the others why they are not.
+
+        Raises:
+            PlannerError: it could not be written.
         """
 
     def error(self, error: PlannerError) -> None:

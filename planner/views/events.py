@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Event, Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel
     from planner.views.report import Report
 
@@ -89,6 +89,11 @@ class EventView(MachineView):
         """Write what the cluster holds."""
         del text
         self._line("import", data.of_imported(result, saved))
+        self._check()
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Write what each file came to."""
+        self._line("validation", data.of_validated(files))
         self._check()
 
     def error(self, error: PlannerError) -> None:
