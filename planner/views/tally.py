@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _PARTS = {
     "read": frozenset({"progress"}),
     "list": frozenset({"progress"}),
+    "probe": frozenset({"progress"}),
     "create": frozenset({"done", "not-ours", "failed"}),
     "delete": frozenset({"done", "not-ours", "failed"}),
     "read back": frozenset({"verified"}),
@@ -26,6 +27,7 @@ _ANY = frozenset().union(*_PARTS.values())
 TITLES = {
     "read": "Reading",
     "list": "Listing",
+    "probe": "Asking",
     "create": "Creating",
     "delete": "Deleting",
     "read back": "Reading back",
@@ -33,6 +35,9 @@ TITLES = {
     "verify": "Verifying",
     "reverse": "Reversing",
 }
+
+UNITS = {"list": "node", "probe": "request"}
+"""What the parts of a phase are, where they are no cells."""
 
 LINES_PER_KIND = 20
 """Lines about single cells, per kind and phase; a cluster that times out everywhere must not flood."""
@@ -79,17 +84,17 @@ class Tally:
         return False
 
     @property
+    def unit(self) -> str:
+        """What the phase counts: ``cell``, ``node``."""
+        return UNITS.get(self.phase, "cell")
+
+    @property
     def size(self) -> str:
         """``300 cells``, ``72 cells (66 watched)``; for the phase that only waits, what it waits for."""
         parts = count(self.total, self.unit)
         if self.watched:
             return f"{parts} ({self.watched:,} watched)"
         return f"{parts} with unanswered requests" if self.phase == "settle" else parts
-
-    @property
-    def unit(self) -> str:
-        """What a part of the phase is."""
-        return "node" if self.phase == "list" else "cell"
 
     @property
     def troubles(self) -> str:
