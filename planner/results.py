@@ -103,6 +103,25 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Validated:
+    """One file that was checked offline.
+
+    Attributes:
+        file: what the user called it.
+        cluster: its name; empty where the file is not valid.
+        groups: how many it declares.
+        nodes: how many there are, in the file or in the environment.
+        error: why it cannot be used; None where it can.
+    """
+
+    file: str
+    cluster: str = ""
+    groups: int = 0
+    nodes: int = 0
+    error: PlannerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """How one node answered.
 
@@ -165,22 +184,3 @@ class Imported:
     def partial(self) -> tuple[str, ...]:
         """The groups that exist on some nodes only."""
         return tuple(group for group, names in self.groups if len(names) < len(self.nodes))
-
-
-@dataclass(frozen=True, slots=True)
-class Validated:
-    """One file that was checked offline.
-
-    Attributes:
-        file: what the user called it.
-        cluster: its name; empty where the file is not valid.
-        groups: how many it declares.
-        nodes: how many there are, in the file or in the environment.
-        error: why it cannot be used; None where it can.
-    """
-
-    file: str
-    cluster: str = ""
-    groups: int = 0
-    nodes: int = 0
-    error: PlannerError | None = None

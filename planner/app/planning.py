@@ -86,14 +86,13 @@ def survey(
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
     cells = list(cells_to_read(part, known, lists))
     extra = frozenset(watched_only(part, known))
-    watched_cells = sum(cell.group in extra for cell, _ in cells)
     seen = read(
         cells,
         part.nodes,
         policy,
         world,
         known=inventory.unreadable,
-        watched=watched_cells,
+        watched=sum(cell.group in extra for cell, _ in cells),
         may_leave_out=True,
     )
     plan = build(
@@ -237,7 +236,7 @@ def read(
         world: the ports.
         known: nodes that are known to be unreadable, and why.
         then: what to do when every node can be read again.
-        watched: how many of the cells are read only since they are watched.
+        watched: how many of them are read only since they are on the watch list, for progress.
         may_leave_out: whether the user can go on without a node.
 
     Raises:

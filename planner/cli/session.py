@@ -52,7 +52,7 @@ class Session:
         self.control = RunControl(self.clock, self.settings.grace)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
-        self._read: bytes | None = None
+        self._read: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
         from planner.cli.logs import configure
@@ -85,22 +85,20 @@ class Session:
         """
         from planner.desired import parse
 
-        if file is None:
-            file, text = self.settings.file, self.text()
-        else:
-            text = _text(file)
+        file = self.settings.file if file is None else file
         origin = STANDARD_INPUT if file == STDIN else file
-        return parse(text, origin=origin, nodes_override=self.settings.nodes)
+        return parse(self.text(file), origin=origin, nodes_override=self.settings.nodes)
 
-    def text(self) -> bytes:
-        """The file of the settings as it is; standard input is read once.
+    def text(self, file: str | None = None) -> bytes:
+        """The file of the settings, or another one, as it is; each is read once.
 
         Raises:
             FileInvalid: it cannot be read.
         """
-        if self._read is None:
-            self._read = _text(self.settings.file)
-        return self._read
+        file = self.settings.file if file is None else file
+        if file not in self._read:
+            self._read[file] = _text(file)
+        return self._read[file]
 
     def cluster(self, name: str | None) -> str:
         """The cluster's name: as given, or of the file, or the only one that the store knows.

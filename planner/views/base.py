@@ -59,6 +59,13 @@ class View(Protocol):
     def transaction(self, record: Record) -> None:
         """Show one transaction, with what became of its steps."""
 
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show which files are valid, and of the others why they are not.
+
+        Raises:
+            PlannerError: it could not be written.
+        """
+
     def nodes(self, probed: Probed) -> None:
         """Show how every node answered."""
 
@@ -69,13 +76,6 @@ class View(Protocol):
             result: what was found.
             text: the groups.yaml that was made of it.
             saved: name of the file that it was written to; where there is none, the text is the result.
-        """
-
-    def validated(self, files: Sequence[Validated]) -> None:
-        """Show which files are valid, and of the others why they are not.
-
-        Raises:
-            PlannerError: it could not be written.
         """
 
     def error(self, error: PlannerError) -> None:

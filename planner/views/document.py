@@ -74,6 +74,14 @@ class DocumentView(MachineView):
         self._print({"format": "planner.transaction", "version": 1, **data.of_transaction(record)})
         self._check()
 
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Print what each file came to; and the problems, as text, on stderr."""
+        self._print({"format": "planner.validation", "version": 1, **data.of_validated(files)})
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+        self._check()
+
     def nodes(self, probed: Probed) -> None:
         """Print how every node answered."""
         self._print({"format": "planner.nodes", "version": 1, **data.of_probed(probed)})
@@ -83,14 +91,6 @@ class DocumentView(MachineView):
         """Print what the cluster holds."""
         del text
         self._print({"format": "planner.import", "version": 1, **data.of_imported(result, saved)})
-        self._check()
-
-    def validated(self, files: Sequence[Validated]) -> None:
-        """Print what each file came to; and the problems, as text, on stderr."""
-        self._print({"format": "planner.validation", "version": 1, **data.of_validated(files)})
-        for each in files:
-            if each.error is not None:
-                self.error(each.error)
         self._check()
 
     def error(self, error: PlannerError) -> None:

@@ -80,6 +80,11 @@ class EventView(MachineView):
         self._line("transaction", data.of_transaction(record))
         self._check()
 
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Write what each file came to."""
+        self._line("validation", data.of_validated(files))
+        self._check()
+
     def nodes(self, probed: Probed) -> None:
         """Write how every node answered."""
         self._line("nodes", data.of_probed(probed))
@@ -89,11 +94,6 @@ class EventView(MachineView):
         """Write what the cluster holds."""
         del text
         self._line("import", data.of_imported(result, saved))
-        self._check()
-
-    def validated(self, files: Sequence[Validated]) -> None:
-        """Write what each file came to."""
-        self._line("validation", data.of_validated(files))
         self._check()
 
     def error(self, error: PlannerError) -> None:

@@ -79,6 +79,15 @@ class TextView:
         self._out.show(transaction_lines(record, self._out.width))
         check_written(self._out.channel)
 
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show a sentence for each valid file, and the problems of the others on stderr."""
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+            else:
+                self._out.show(paragraph(valid_sentence(each), self._out.width))
+        check_written(self._out.channel)
+
     def nodes(self, probed: Probed) -> None:
         """Show how every node answered."""
         self._out.show(nodes_lines(probed, self._out.width))
@@ -92,14 +101,6 @@ class TextView:
             self._out.channel.write("".join(f"{shown(line.expandtabs())}\n" for line in text.splitlines()))
         else:
             self._out.channel.write(text)
-
-    def validated(self, files: Sequence[Validated]) -> None:
-        """Show a sentence for each valid file, and the problems of the others on stderr."""
-        for each in files:
-            if each.error is not None:
-                self.error(each.error)
-            else:
-                self._out.show(paragraph(valid_sentence(each), self._out.width))
         check_written(self._out.channel)
 
     def error(self, error: PlannerError) -> None:

@@ -131,7 +131,7 @@ def test_every_help_has_an_example_and_exit_codes_where_they_differ(run: Run, na
     assert ("Exit codes:" in out) == (name in CODES)
 
 
-CODES = frozenset({"", "validate", "plan", "apply", "recover", "status", "undo"})
+CODES = frozenset({"", "validate", "plan", "apply", "recover", "reconcile", "status", "undo", "nodes"})
 
 
 def test_the_exit_codes_of_the_help_are_those_of_the_errors() -> None:
