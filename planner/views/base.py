@@ -21,9 +21,9 @@ class View(Protocol):
     No method is called while the progress of `reporter` runs, except `warning` and `info`; those two may
     also be called from another thread (logging).
 
-    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `report`, `status`, `history`,
-    `transaction`, and `recovering` of a dry run, have nothing but their output, and raise `PlannerError` when
-    it could not be written; a pipe whose reader left is no error.
+    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `report`, `status`,
+    `history`, `transaction`, and `recovering` of a dry run, have nothing but their output, and raise
+    `PlannerError` when it could not be written; a pipe whose reader left is no error.
     """
 
     def plan(

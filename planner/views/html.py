@@ -82,15 +82,15 @@ def _hash(text: str) -> str:
 def _ticked(text: str) -> Markup:
     """A sentence; what stands in backticks is code."""
     parts = re.split(r"`([^`]+)`", text)
-    marked = (Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts))
-    return Markup("").join(marked)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
 
 
 def _content(report: Report) -> dict[str, Any]:
     plan, matrix = report.plan, matrix_of(report)
     rows = _by_weight(report.rows)
     lines = _static_lines(report, matrix)
-    touched = len({row.group for row in rows})
     more = len(rows) - STATIC_ROWS
     command = f"planner apply {shlex.quote(report.saved)}" if report.saved and report.can_be_applied else ""
     return {
@@ -107,10 +107,9 @@ def _content(report: Report) -> dict[str, Any]:
         "more": f"\u2026 and {more:,} more: {_where(report)}." if more > 0 else "",
         "matrix": matrix,
         "lines": lines,
-        "static_note": f"{len(lines):,} of the {count(touched, 'group')} that the plan touches.",
+        "static_note": _static_note(len(lines), len({row.group for row in rows})),
         "coverage": _coverage(report, matrix),
-        "tall": len(matrix.nodes) > HORIZONTAL_NAMES
-        or sum(map(len, matrix.nodes)) > HORIZONTAL_CHARACTERS,
+        "tall": len(matrix.nodes) > HORIZONTAL_NAMES or sum(map(len, matrix.nodes)) > HORIZONTAL_CHARACTERS,
         "legend": _legend(matrix),
         "apply": shown(command),
         "data": _data(rows, matrix),
@@ -184,9 +183,17 @@ def _static_lines(report: Report, matrix: Matrix) -> list[dict[str, Any]]:
 
 def _coverage(report: Report, matrix: Matrix) -> str:
     if matrix.whole:
-        return f"All {count(len(matrix.groups), 'group')} that were read, on {count(len(matrix.nodes), 'node')}."
+        groups, nodes = count(len(matrix.groups), "group"), count(len(matrix.nodes), "node")
+        return f"All {groups} that were read, on {nodes}."
     why = "a plan file does not hold the others" if report.offline else "the others were not read"
     return f"Only the {count(len(matrix.groups), 'group')} that the plan touches: {why}."
+
+
+def _static_note(drawn: int, touched: int) -> str:
+    """What the page holds without its script."""
+    if drawn < touched:
+        return f"The first {drawn:,} of {count(touched, 'group')} that the plan touches."
+    return f"The {count(touched, 'group')} that the plan touches."
 
 
 def _legend(matrix: Matrix) -> list[dict[str, str]]:
@@ -206,9 +213,7 @@ def _data(rows: Sequence[Row], matrix: Matrix) -> Markup:
     entries = []
     for row in rows:
         reason = clip(row.reason, LONGEST) or REMARKS.get(row.kind, "")
-        entries.append(
-            (position[row.group], kinds.index(row.kind), reasons.setdefault(reason, len(reasons)))
-        )
+        entries.append((position[row.group], kinds.index(row.kind), reasons.setdefault(reason, len(reasons))))
     data = {
         "nodes": [clip(name, LONGEST) for name in matrix.nodes],
         "groups": [clip(group, LONGEST) for group in matrix.groups],

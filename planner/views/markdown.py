@@ -1,7 +1,7 @@
-"""A plan as Markdown, for the comment of a pull request: whole where that fits, else honest about the rest. Pure.
+"""A plan as Markdown, for the comment of a pull request: whole where that fits, else honest about it. Pure.
 
-GitHub takes 65,536 characters. What a reviewer must not miss has room of its own: refusals, warnings, deletes.
-Rows of the other kinds share what is left.
+GitHub takes 65,536 characters. What a reviewer must not miss has room of its own: refusals, warnings and
+deletes. Rows of the other kinds share what is left.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from planner.views.marked import code, comment, prose, row
 from planner.views.plan_text import MARKS, REMARKS
 from planner.views.report import BY_WEIGHT
 from planner.views.summary import Kind
-from planner.views.words import NAMES_SHOWN, count, sentence
+from planner.views.words import NAMES_SHOWN, count, sentence, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,8 +35,8 @@ MOST_ROWS = 1_500
 FEW = 20
 """Rows that are shown without a fold."""
 
-ID, NAME, REASON, SENTENCE, PATH = 120, 60, 160, 600, 1_000
-"""Characters that an id, the name of a node, a reason, a sentence and the name of a file may take."""
+ID, NAME, REASON, SENTENCE, COMMAND = 120, 60, 160, 600, 400
+"""Characters that an id or a file's name, a node's name, a reason, a sentence and a command may take."""
 
 HEAD = row(("", "action", "group", "nodes", "reason")) + row(("---",) * 5)
 
@@ -81,16 +81,16 @@ def _headline(report: Report) -> str:
 def _alerts(report: Report) -> list[str]:
     """Refusals and warnings, as many as there is room for, and how many there are besides."""
     plan = report.plan
-    refusals = [
+    refusals = (
         f"> **Refused** ({code(each.guard, NAME)}): {prose(sentence(each.why), SENTENCE)}\n"
         f">\n> Next: {prose(each.cure, SENTENCE)}\n"
         for each in plan.refusals
-    ]
-    warnings = [f"> {prose(sentence(each), SENTENCE)}\n" for each in plan.warnings[: ALERT_BYTES // 4]]
+    )
+    warnings = (f"> {prose(sentence(each), SENTENCE)}\n" for each in plan.warnings)
     blocks = []
     room = ALERT_BYTES
     for sign, texts, total in (
-        ("CAUTION", refusals, len(refusals)),
+        ("CAUTION", refusals, len(plan.refusals)),
         ("WARNING", warnings, len(plan.warnings)),
     ):
         fitting = _fitting(texts, room)
@@ -160,25 +160,31 @@ def _verb(kind: Kind) -> str:
 
 def _block(table: _Table, lines: list[str], hidden: int) -> str:
     """The table of one kind, folded where it is long; deletes are never folded."""
-    shown = " open" if table.kind is Kind.DELETE or len(table.rows) <= FEW else ""
+    opened = " open" if table.kind is Kind.DELETE or len(table.rows) <= FEW else ""
     title = f"{MARKS[table.kind][0]} {count(len(table.rows), 'group')} {_verb(table.kind)}".strip()
     more = f"\n… and {count(hidden, 'more group')} {_verb(table.kind)}.\n" if hidden else ""
-    return f"<details{shown}>\n<summary>{title}</summary>\n\n{HEAD}{''.join(lines)}{more}\n</details>\n"
+    return f"<details{opened}>\n<summary>{title}</summary>\n\n{HEAD}{''.join(lines)}{more}\n</details>\n"
 
 
 def _where_all_are(report: Report) -> str:
     """The sentence that says where the whole plan can be read."""
-    names = [code(name, PATH) for name in report.beside[:NAMES_SHOWN]]
+    names = [code(name, ID) for name in report.beside[:NAMES_SHOWN]]
     if report.saved is not None:
-        names.append(code(f"planner show {shlex.quote(report.saved)}", PATH))
+        names.append(_command("show", report.saved))
     names = names or [code("planner plan --format json", ID)]
     return f" All are in {' and in '.join(names)}."
+
+
+def _command(verb: str, saved: str) -> str:
+    """The command with the plan file; without it where it would have to be cut, and be another."""
+    command = f"planner {verb} {shlex.quote(saved)}"
+    return code(command if len(shown(command)) <= COMMAND else f"planner {verb} PLAN", COMMAND)
 
 
 def _evidence(report: Report) -> str:
     """What the plan was made from, its digest, and how to apply it."""
     plan = report.plan
-    source = "" if report.offline else f" from {code(report.file, PATH)}"
+    source = "" if report.offline else f" from {code(report.file, ID)}"
     made = f", made{source} at {code(plan.created, NAME)}" if plan.created else ""
     lines = [f"Plan {code(report.digest, ID)}{made}."]
     if plan.allowances:
@@ -188,5 +194,5 @@ def _evidence(report: Report) -> str:
         if report.saved is None:
             lines.append("Not saved: `planner plan --out plan.json` makes one that can be applied.")
         else:
-            lines.append(f"Apply exactly this: {code(f'planner apply {shlex.quote(report.saved)}', PATH)}")
+            lines.append(f"Apply exactly this: {_command('apply', report.saved)}")
     return "  \n".join(lines) + "\n"

@@ -24,20 +24,17 @@ if TYPE_CHECKING:
     from planner.views import View
 
 
-class Subject(click.ParamType):
-    """A transaction's number, or else the name of a plan file."""
+NUMBER = click.IntRange(1, MOST_TRANSACTIONS)
 
-    name = "TX or PLAN"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
-        """Tell which it is: a file whose name is a number is written ``./7``."""
+class Subject(click.Path):
+    """A transaction's number, or else the name of a plan file; one whose name is a number is written ``./7``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Tell which it is."""
         if isinstance(value, str) and value.isascii() and value.isdigit():
-            return click.IntRange(1, MOST_TRANSACTIONS).convert(value, param, ctx)
+            return int(NUMBER(value, param, ctx))
         return Path(value)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Complete it as a file."""
-        return click.Path(dir_okay=False).shell_complete(ctx, param, incomplete)
 
 
 @click.command(cls=Command)
@@ -63,7 +60,7 @@ def command(
     if isinstance(subject, Path):
         if cluster is not None:
             raise WrongUsage("--cluster says whose transaction is meant, and a plan file needs none")
-        outputs = Outputs(None, reports)
+        outputs = Outputs(None, reports, reads=subject)
         with Session(flags, output) as session:
             _show_plan(subject, session.view, outputs)
         return

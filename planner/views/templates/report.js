@@ -3,7 +3,8 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
-  const LIST_STEP = 200; // rows of the list that are added at once
+  const LIST_FIRST = 50; // rows of the list that are shown at once: the matrix must not be far
+  const LIST_STEP = 200; // rows that `Show more` adds
   const SPARE = 12; // rows of the matrix that are kept above and below what is seen
   const PRINT_COLUMNS = 36; // nodes that fit beside each other on paper
   const PRINT_CELLS = 100000; // more would keep the browser busy for minutes
@@ -21,7 +22,7 @@
 
   let kinds = (1 << data.kinds.length) - 1; // those that are shown, one bit each
   let shown = { rows: [], columns: [], list: [] };
-  let listed = LIST_STEP;
+  let listed = LIST_FIRST;
   let active = { row: 0, column: 0 }; // of the matrix; column 0 is the group's name
   let drawn = ""; // which part of the matrix is in the page
   let rowHeight = 30;
@@ -75,7 +76,7 @@
 
   function refresh() {
     choose();
-    listed = LIST_STEP;
+    listed = LIST_FIRST;
     active = { row: 0, column: 0 };
     drawn = "";
     if (scroll) scroll.scrollTop = scroll.scrollLeft = 0;
@@ -341,7 +342,7 @@
     $("only").checked = data.rows.length > 0;
     $("only-label").hidden = !unchanged || !data.rows.length;
     $("bar").hidden = !data.groups.length;
-    $("theme").hidden = $("keys").hidden = false;
+    for (const id of ["theme", "keys", "coverage"]) if ($(id)) $(id).hidden = false;
     if (grid) {
       grid.setAttribute("role", "grid");
       scroll.tabIndex = -1;
