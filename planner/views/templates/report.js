@@ -354,9 +354,13 @@
         const row = cell && cell.closest("tr[data-at]");
         if (row) go(Number(row.dataset.at), cell.cellIndex);
       });
-      for (const kind of ["focusin", "mouseover"]) {
-        cells.addEventListener(kind, (event) => describe(event.target.closest("td, th")));
-      }
+      cells.addEventListener("focusin", (event) => describe(event.target));
+      let pointer = "";
+      cells.addEventListener("mousemove", (event) => {
+        const here = `${event.clientX} ${event.clientY}`; // a page that moves below a pointer says nothing new
+        if (here !== pointer) describe(event.target.closest("td, th"));
+        pointer = here;
+      });
     }
     let waiting = 0;
     $("find").addEventListener("input", () => {
