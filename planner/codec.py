@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.errors import StalePlan
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
+from planner.scope import PlanScope, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON data; the order of keys is fixed."""
+    part = {} if plan.scope is None else {"scope": asdict(plan.scope)}
     return {
         "cluster": plan.cluster,
         "store": plan.store,
@@ -45,6 +47,8 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             {"group": seen.cell.group, "node": seen.cell.node, "presence": seen.presence.value}
             for seen in plan.bystanders
         ],
+        "protects": list(plan.protects),
+        "unprotects": list(plan.unprotects),
         "base": plan.base,
         "limits": {
             "max_deletes": plan.limits.max_deletes,
@@ -54,6 +58,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "refusals": [asdict(refusal) for refusal in plan.refusals],
         "warnings": list(plan.warnings),
         "allowances": list(plan.allowances),
+        **part,
     }
 
 
@@ -162,11 +167,14 @@ def plan_from_dict(body: dict[str, Any]) -> Plan:
         bystanders=tuple(
             Seen(Cell(s["group"], s["node"]), Presence(s["presence"])) for s in body["bystanders"]
         ),
+        protects=_words(body.get("protects", [])),
+        unprotects=_words(body.get("unprotects", [])),
         base=body["base"],
         limits=Limits(**body["limits"]),
         refusals=tuple(Refusal(**{**r, "groups": tuple(r["groups"])}) for r in body["refusals"]),
         warnings=tuple(body["warnings"]),
         allowances=tuple(body["allowances"]),
+        scope=_load_scope(body["scope"]) if "scope" in body else None,
     )
     _check(plan)
     return plan
@@ -222,6 +230,24 @@ def _check(plan: Plan) -> None:
     numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))
     if not cells_known or not numbered or len(set(cells)) != len(cells) or len(names) != len(plan.nodes):
         raise ValueError("steps, cells and nodes do not fit together")
+    if plan.scope is not None:
+        _check_scope(plan, plan.scope)
+
+
+def _check_scope(plan: Plan, scope: PlanScope) -> None:
+    """A partial plan names nothing that it left out, and counts right."""
+    patterns = scope.patterns
+    named = {cell.group for cell in (*plan.adopts, *plan.forgets, *plan.kept)}
+    named |= {step.cell.group for step in plan.steps} | {seen.cell.group for seen in plan.bystanders}
+    inside = all(map(patterns.includes_group, named)) and all(
+        patterns.includes_node(node.name) for node in plan.nodes
+    )
+    counted = (
+        0 <= scope.groups_left_out <= scope.groups_total
+        and 0 <= scope.nodes_left_out == scope.nodes_total - len(plan.nodes)
+    )
+    if patterns.is_all or not inside or not counted:
+        raise ValueError("steps, nodes and scope do not fit together")
 
 
 def _digest(body: dict[str, Any]) -> str:
@@ -236,8 +262,26 @@ def _cells(cells: tuple[Cell, ...]) -> list[dict[str, str]]:
     return [{"group": cell.group, "node": cell.node} for cell in cells]
 
 
+def _load_scope(data: dict[str, Any]) -> PlanScope:
+    patterns = {key: tuple(map(_text, value)) for key, value in data["patterns"].items()}
+    return PlanScope(**{**data, "patterns": Scope(**patterns)})
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a pattern is text")
+    return value
+
+
 def _load_cells(data: list[dict[str, str]]) -> tuple[Cell, ...]:
     return tuple(Cell(cell["group"], cell["node"]) for cell in data)
+
+
+def _words(data: Any) -> tuple[str, ...]:
+    """A list of words; plan files of the first days lack some of them."""
+    if not isinstance(data, list) or not all(isinstance(word, str) for word in data):
+        raise TypeError("a list of words is something else")
+    return tuple(data)
 
 
 def _unusable(origin: str, why: str) -> StalePlan:

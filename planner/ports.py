@@ -154,12 +154,16 @@ class Closing:
         left: (group, canonical URL) of cells that the plan decided on without a request, as they were seen at
             the end. Like a cell that was written, one of them that is watched should be so from now on, and
             one that was set aside is verified.
+        protected: groups that are remembered as protected from now on.
+        unprotected: groups that are so no longer; of those in both, they are protected.
     """
 
     managed: tuple[Managed, ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
     nodes: tuple[Node, ...] = ()
     left: tuple[tuple[str, str, Presence], ...] = ()
+    protected: tuple[str, ...] = ()
+    unprotected: tuple[str, ...] = ()
 
 
 class Watched(NamedTuple):
@@ -187,6 +191,7 @@ class Knowledge:
         nodes: (name, canonical URL) as last applied.
         unfinished: number of the unfinished transaction, if there is one.
         watched: cells with an unanswered write, and cells set aside by hand.
+        protected: groups that the file protected when it was last applied.
     """
 
     store: str
@@ -195,6 +200,7 @@ class Knowledge:
     nodes: tuple[tuple[str, str], ...] = ()
     unfinished: int | None = None
     watched: tuple[Watched, ...] = ()
+    protected: frozenset[str] = frozenset()
 
 
 class Holder(NamedTuple):

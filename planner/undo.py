@@ -22,15 +22,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import codec
-from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, Change, Changes
+from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, UNDO, Change, Changes
 from planner.model import Action, Cell, Presence, StepState
 from planner.plan import assemble, node_warnings
+from planner.scope import EVERYTHING, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from planner.model import Desired, Managed, Node, Plan, Step
     from planner.ports import Knowledge, Record
+    from planner.scope import PlanScope
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
         elif state is StepState.NOT_OURS:
             not_ours.append(Cell(step.cell.group, now.get(node.url, node.name)))
     adopted = []
-    for cell in adopts_of(record):
+    plan = plan_of(record)
+    for cell in plan.adopts if plan else ():
         managed = knowledge.managed.get((cell.group, old[cell.node].url))
         if managed is not None and managed.adopted and managed.url in now:
             adopted.append(Cell(cell.group, now[managed.url]))
@@ -103,25 +106,47 @@ def _is_others(step: Step, managed: Managed | None) -> bool:
     return managed is None or (managed.adopted and not brought_back)
 
 
-def adopts_of(record: Record) -> tuple[Cell, ...]:
-    """The cells that a transaction adopted, under the names that its nodes had.
+def plan_of(record: Record) -> Plan | None:
+    """The plan that a transaction carried out; None where the store keeps none.
+
+    Raises:
+        StalePlan: it cannot be read.
+    """
+    if not record.intent.plan:
+        return None
+    return codec.load_plan(record.intent.plan, f"the plan of TX {record.number} in the store")
+
+
+def scope_of(record: Record, desired: Desired) -> Scope:
+    """What the undo is about: of a transaction that left nodes out, the nodes that it was made for.
+
+    They are told by URL, and named as they are called today. What was left out then may be away still.
 
     Raises:
         StalePlan: the plan that the store keeps of it cannot be read.
     """
-    if not record.intent.plan:
-        return ()
-    return codec.load_plan(record.intent.plan, f"the plan of TX {record.number} in the store").adopts
+    plan = plan_of(record)
+    if plan is None or plan.scope is None or not plan.scope.nodes_left_out:
+        return EVERYTHING
+    urls = {node.url for node in plan.nodes}
+    names = tuple(node.name for node in desired.nodes if node.url in urls)
+    return Scope(nodes=names) if len(names) < len(desired.nodes) else EVERYTHING
 
 
-def cells_to_read(past: Past, desired: Desired) -> Iterator[tuple[Cell, Presence | None]]:
-    """Every cell of every group that the transaction changed, with what it left there, where it did."""
+def cells_to_read(
+    past: Past, desired: Desired, scope: Scope = EVERYTHING
+) -> Iterator[tuple[Cell, Presence | None]]:
+    """Every cell in scope of every group that the transaction changed, with what it left there, where it did.
+
+    Yields None for a cell that it did not change.
+    """
     left: dict[Cell, Presence] = {cell: action.after for action, cell in past.written}
     left.update(dict.fromkeys(past.adopted, Presence.PRESENT))
     for group in dict.fromkeys(cell.group for cell in left):
         for node in desired.nodes:
-            cell = Cell(group, node.name)
-            yield cell, left.get(cell)
+            if scope.includes_node(node.name):
+                cell = Cell(group, node.name)
+                yield cell, left.get(cell)
 
 
 def build(
@@ -133,7 +158,7 @@ def build(
     lossy: Collection[Cell] = (),
     allow_lossy: bool = False,
     allow_deletes: int | None = None,
-    created: str = "",
+    scope: PlanScope | None = None,
 ) -> Plan:
     """Make the plan that undoes what still holds, the last step first.
 
@@ -145,11 +170,11 @@ def build(
         lossy: cells whose record shows more than the id.
         allow_lossy: whether records that show more than the id may be deleted.
         allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
-        created: wall time, for people.
+        scope: of the transaction, where it left nodes out: see `scope_of`.
     """
     back = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
     holding = [(action, cell) for action, cell in past.written if presences[cell] is action.after]
-    reason = f"undo of TX {past.number}"
+    reason = f"{UNDO} TX {past.number}"
     reverse = [Change(back[action], cell, reason) for action, cell in reversed(holding)]
     changes = Changes(
         creates=tuple(change for change in reverse if change.action is Action.CREATE),
@@ -164,13 +189,14 @@ def build(
         lossy=lossy,
         allow_deletes=allow_deletes,
         allowances=["lossy-delete"] if allow_lossy else [],
+        scope=scope,
     )
     warnings = [
         *_left_out(past, presences),
         *_still_asked_for(desired, changes),
-        *node_warnings(desired, knowledge),
+        *node_warnings(desired, knowledge, scope),
     ]
-    return replace(plan, warnings=tuple(warnings), created=created)
+    return replace(plan, warnings=tuple(warnings))
 
 
 def _left_out(past: Past, presences: Mapping[Cell, Presence]) -> Iterator[str]:

@@ -9,11 +9,12 @@ from planner.app.asides import tidy
 from planner.app.endings import failure_of, left_open
 from planner.app.planning import check_finished, check_identity, read
 from planner.diff import LATE_EFFECT, SET_ASIDE
-from planner.errors import LockLost, Refused, StalePlan
-from planner.model import Action, Cell, Managed, StepState, TransactionState
-from planner.plan import guards_now
+from planner.errors import LockLost, StalePlan
+from planner.guards import guards_now, protection_of, refused
+from planner.model import Action, Cell, Managed, Node, StepState, TransactionState
 from planner.ports import Closing, Intent
 from planner.results import Applied
+from planner.scope import patterns_of
 from planner.transaction import Abandoned, Transaction, open_steps, runs_of
 
 if TYPE_CHECKING:
@@ -63,16 +64,17 @@ def apply_plan(
     already = store.applied(plan.cluster, sealed.digest)
     if already is None:
         _check_serial(plan, knowledge)
-        _refuse_if_guarded(plan, desired)
+        _refuse_if_guarded(plan, desired, knowledge)
+    scope = patterns_of(plan.scope)
     if plan.is_empty:
-        tidy(desired, store, lease, policy, world)
+        tidy(desired, store, lease, policy, world, scope)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
     if already is not None:
         return _confirm_applied(plan, already, seen)
     _check_seen(plan, seen)
     if seen.lossy:
-        _refuse_if_guarded(plan, desired, seen.lossy)
+        _refuse_if_guarded(plan, desired, knowledge, seen.lossy)
     runs = runs_of(plan.steps, plan.nodes, policy, seen.began)
     intent = Intent(
         "apply", plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
@@ -87,10 +89,12 @@ def apply_plan(
         number,
         allow_lossy="lossy-delete" in plan.allowances,
     )
-    outcome = _run(transaction, number, runs, lambda: _closing(plan, runs, knowledge, store), plan, canary)
+    outcome = _run(
+        transaction, number, runs, lambda: _closing(plan, desired, runs, knowledge, store), plan, canary
+    )
     if outcome.state is not TransactionState.APPLIED:
         raise failure_of(outcome)
-    tidy(desired, store, lease, policy, world)
+    tidy(desired, store, lease, policy, world, scope)
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
 
@@ -117,12 +121,14 @@ def _open(runs: list[StepRun]) -> tuple[Step, ...]:
     return open_steps((run.step, run.state) for run in runs)
 
 
-def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store) -> Closing:
+def _closing(
+    plan: Plan, desired: Desired, runs: list[StepRun], knowledge: Knowledge, store: Store
+) -> Closing:
     """What is managed from now on, and what becomes of earlier doubts about cells that the plan decided on.
 
     What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
     may have met, is adopted, and so is one that only undoes a late effect: none of them may be deleted since
-    nobody declares it.
+    nobody declares it. A group that the file of today protects stays protected, whatever an older plan says.
     """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
@@ -137,7 +143,19 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
         else:
             before = knowledge.managed.get((group, urls[node]))
             managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
-    return Closing(tuple(managed), tuple(forgotten), plan.nodes, left)
+    today = protection_of(desired, knowledge).declared
+    unprotected = tuple(group for group in plan.unprotects if group not in today)
+    return Closing(
+        tuple(managed), tuple(forgotten), _known_nodes(plan, knowledge), left, plan.protects, unprotected
+    )
+
+
+def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:
+    """The nodes that are known from now on. A partial plan forgets none of those that it says nothing of."""
+    if plan.scope is None:
+        return plan.nodes
+    urls = {node.url for node in plan.nodes}
+    return (*plan.nodes, *(Node(name, url) for name, url in knowledge.nodes if url not in urls))
 
 
 def _is_adopted(run: StepRun) -> bool:
@@ -154,11 +172,16 @@ def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
 
 
 def _check_belongs(plan: Plan, desired: Desired, knowledge: Knowledge) -> None:
-    """Refuse a plan of another store or set of nodes."""
+    """Refuse a plan of another store or set of nodes; for a partial plan, of those that are in its scope."""
     if plan.store != knowledge.store:
         raise _stale(f"it was made with store {plan.store}, and this run uses {knowledge.store}")
     planned = {node.name: (node.url, node.dialect, node.credential) for node in plan.nodes}
-    here = {node.name: (node.url, node.dialect, node.credential) for node in desired.nodes}
+    scope = patterns_of(plan.scope)
+    here = {
+        node.name: (node.url, node.dialect, node.credential)
+        for node in desired.nodes
+        if scope.includes_node(node.name)
+    }
     if planned != here:
         moved = sorted(name for name in planned.keys() | here.keys() if planned.get(name) != here.get(name))
         raise _stale(f"its nodes are not those of the file: {', '.join(moved)}")
@@ -192,15 +215,12 @@ def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
     return Applied(plan, already=already)
 
 
-def _refuse_if_guarded(plan: Plan, desired: Desired, lossy: Collection[Cell] = ()) -> None:
-    refusals = guards_now(plan, desired, lossy)
+def _refuse_if_guarded(
+    plan: Plan, desired: Desired, knowledge: Knowledge, lossy: Collection[Cell] = ()
+) -> None:
+    refusals = guards_now(plan, desired, knowledge, lossy)
     if refusals:
-        raise Refused(
-            "The plan is refused, and nothing was changed",
-            where=", ".join(refusal.guard for refusal in refusals),
-            why="; ".join(refusal.why for refusal in refusals),
-            next="; ".join(dict.fromkeys(refusal.cure for refusal in refusals)),
-        )
+        raise refused(refusals)
 
 
 def _stale(why: str, details: list[str] | None = None) -> StalePlan:

@@ -26,6 +26,7 @@ COMMANDS = {
     "undo": "Plan the reverse of an earlier transaction.",
     "init": "Write a commented groups.yaml and .env to start from.",
     "schema": "Print a JSON Schema.",
+    "completion": "Print the completion script of your shell.",
     "simulate": "Run a simulated cluster with faults.",
     "demo": "Show the whole story on a simulated cluster.",
 }

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from planner.cli.completion import (
+    Completer,
+    complete_applied,
+    complete_clusters,
+    complete_groups,
+    complete_nodes,
+    complete_transactions,
+)
+from planner.scope import Scope
 from planner.settings import SETTINGS, Setting
 from planner.views.render import ENDINGS
 
@@ -128,11 +138,19 @@ def quiet_option(function: _F) -> _F:
 cluster_option = click.option(
     "--cluster",
     metavar="NAME",
+    shell_complete=complete_clusters,
     help="The cluster's name; needed only when there is no readable file and the store knows several.",
 )
 
 
-transaction_argument = click.argument("number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS))
+def _transaction(complete: Completer) -> Callable[[_F], _F]:
+    return click.argument(
+        "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete
+    )
+
+
+transaction_argument = _transaction(complete_transactions)
+applied_argument = _transaction(complete_applied)
 
 
 def guard_options(function: _F) -> _F:
@@ -145,7 +163,7 @@ def guard_options(function: _F) -> _F:
             "--allow-deletes",
             type=click.IntRange(0),
             metavar="N",
-            help="Allow this plan to delete up to N groups, whatever the limits say.",
+            help="Allow this plan to delete up to N groups, whatever the limits say; recorded with it.",
         ),
     ):
         function = option(function)
@@ -159,3 +177,40 @@ def allowance_options(function: _F) -> _F:
             "--allow-delete-adopted", is_flag=True, help="Delete adopted groups that are no longer declared."
         )(function)
     )
+
+
+def scope_options(function: _F) -> _F:
+    """Add the options that make a plan partial; they arrive as one `scope`.
+
+    They have no environment twin: a forgotten line must not make every plan partial.
+    """
+
+    @functools.wraps(function)
+    def collected(
+        *,
+        group: tuple[str, ...],
+        exclude_group: tuple[str, ...],
+        node: tuple[str, ...],
+        exclude_node: tuple[str, ...],
+        **rest: Any,
+    ) -> Any:
+        return function(scope=Scope(group, exclude_group, node, exclude_node), **rest)
+
+    for name, complete, text in (
+        (
+            "--exclude-node",
+            complete_nodes,
+            "Without nodes whose name matches: one that is down, say. It is not asked.",
+        ),
+        ("--node", complete_nodes, "Only nodes whose name matches. Repeatable, as the other three."),
+        ("--exclude-group", complete_groups, "Without groups whose id matches; exclusions win."),
+        (
+            "--group",
+            complete_groups,
+            "Only groups whose id matches: `*`, `?` and `[abc]` as in a shell, and with case.",
+        ),
+    ):
+        collected = click.option(name, multiple=True, metavar="PATTERN", shell_complete=complete, help=text)(
+            collected
+        )
+    return collected  # type: ignore[return-value]  # what click calls has other parameters than `function`

@@ -83,6 +83,7 @@ class SqlLease:
 
         A cell that is managed already keeps its `order`; new ones follow in the order of `closing.managed`.
         Managed cells and nodes whose URL is not among `closing.nodes` are forgotten, unless that is empty.
+        Of the protected groups only those that the closing names change.
 
         Raises:
             IllegalMove: the transaction is not open, or the wave's state is neither None nor applied.

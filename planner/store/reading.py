@@ -10,7 +10,7 @@ from planner.model import UNFINISHED, Action, Cell, Managed, Presence, Step, Ste
 from planner.ports import CellMark, Intent, Knowledge, Record, Watched
 from planner.store.rows import to_nodes, to_policy, to_words
 from planner.store.tables import cluster as clusters
-from planner.store.tables import managed, node, step, transaction, watch
+from planner.store.tables import managed, node, protected, step, transaction, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,12 +34,14 @@ def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
     known = connection.execute(
         select(node.c.name, node.c.url).where(node.c.cluster == cluster).order_by(node.c.position)
     )
+    guarded = connection.execute(select(protected.c.group_id).where(protected.c.cluster == cluster))
     return Knowledge(
         store=store,
         serial=serial or 0,
         managed={(row[0], row[1]): Managed(*row) for row in cells},
         nodes=tuple((row[0], row[1]) for row in known),
         unfinished=unfinished(connection, cluster),
+        protected=frozenset(guarded.scalars()),
     )
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0001"
+VERSION = "0002"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -88,6 +88,15 @@ managed = Table(
     Column("adopted", Boolean, nullable=False),
     Column("creation", Integer, nullable=False),  # `Managed.order`
     PrimaryKeyConstraint("cluster", "url", "group_id"),
+    sqlite_with_rowid=False,
+)
+
+protected = Table(
+    "planner_protected",
+    metadata,
+    _cluster(),
+    Column("group_id", Text, nullable=False),
+    PrimaryKeyConstraint("cluster", "group_id"),
     sqlite_with_rowid=False,
 )
 

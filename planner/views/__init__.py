@@ -10,6 +10,7 @@
     plan_text.py, result_text.py, history_text.py, error_text.py    the screens, as lines   (pure)
     markdown.py, marked.py    a plan for the comment of a pull request                  (pure)
     html.py      a plan as one HTML file, from templates/;  render.py: a report as a whole text
+    source_text.py    a problem of a file, with its line and a caret                     (pure)
     tally.py     where a phase is, from the events                                     (pure)
     channel.py   a stream that cannot break a run
     plain.py     progress as plain lines;  bar.py: as a live bar

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from planner import codec
-from planner.errors import PlannerError
+from planner.errors import PlannerError, Refused
 from planner.model import Action, StepState
 from planner.ports import CellMark
-from planner.undo import adopts_of
+from planner.undo import plan_of
 from planner.views.summary import summarize, to_bring_back
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def page_of(report: Report) -> str:
 
 
 def of_error(error: PlannerError) -> Json:
-    """How a run ended."""
+    """How a run ended; of a refused plan also `refusals`: each guard, with its numbers and all its groups."""
+    refusals = error.refusals if isinstance(error, Refused) else ()
     return {
         "code": error.code,
         "exit_code": error.exit_code,
@@ -50,6 +51,7 @@ def of_error(error: PlannerError) -> Json:
         "why": error.why,
         "next": error.next,
         "details": list(error.details),
+        **({"refusals": [asdict(refusal) for refusal in refusals]} if refusals else {}),
     }
 
 
@@ -128,22 +130,31 @@ def of_history(records: Iterable[Record]) -> Json:
 
 
 def of_transaction(record: Record) -> Json:
-    """A transaction, with what became of each step; `adopts` is null where that cannot be read."""
+    """A transaction, with what became of each step.
+
+    `adopts`, `protects` and `unprotects` are what its plan says; null where that cannot be read.
+    """
     intent = record.intent
     marks = {mark.number: mark for mark in record.marks}
+    adopts: list[Json] | None = []
+    protection: dict[str, list[str] | None] = {"protects": [], "unprotects": []}
     try:
-        adopts = of_cells(adopts_of(record))
+        plan = plan_of(record)
     except PlannerError:
-        adopts = None
+        adopts, protection = None, dict.fromkeys(protection)
+    else:
+        if plan is not None:
+            adopts = of_cells(plan.adopts)
+            protection = {"protects": list(plan.protects), "unprotects": list(plan.unprotects)}
     return {
         **of_record(record),
         "cluster": record.cluster,
-        "allowances": list(intent.allowances),
         "plan_digest": intent.plan_digest,
         "source": intent.source,
         "nodes": [{"name": node.name, "url": node.url} for node in intent.nodes],
         "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
         "adopts": adopts,
+        **protection,
     }
 
 
@@ -168,6 +179,7 @@ def of_record(record: Record) -> Json:
     return {
         "number": record.number,
         "command": record.intent.command,
+        "allowances": list(record.intent.allowances),
         "state": record.state.value,
         "message": record.message,
         "started": record.started,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from planner.errors import PlannerError
 from planner.model import Action, StepState, TransactionState
-from planner.undo import adopts_of
+from planner.undo import plan_of
 from planner.views.layout import EMPTY, MIN_COLUMNS, Entry, Line, Span, paragraph, table
-from planner.views.words import count, cut, on_nodes, shown, width_of
+from planner.views.words import allowed, count, cut, on_nodes, shown, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,7 +85,9 @@ def _time(time: str, since: str = "") -> str:
 
 
 def _remark(record: Record) -> str:
-    return shown(": ".join(part for part in (record.holder, record.message) if part))
+    """Who, what was allowed, and the message, which may be long."""
+    words = allowed(record.intent.allowances)
+    return shown(": ".join(filter(None, (record.holder, words and f"allowed {words}", record.message))))
 
 
 def _cropped(text: str, columns: int) -> str:
@@ -121,7 +123,7 @@ def transaction_lines(record: Record, width: int | None) -> list[Line]:
         ("started", record.started),
         ("finished", record.finished or "not yet"),
         ("message", record.message),
-        ("allowed", ", ".join(record.intent.allowances)),
+        ("allowed", allowed(record.intent.allowances)),
         ("plan", record.intent.plan_digest),
         ("file", record.intent.source),
     )
@@ -131,9 +133,9 @@ def transaction_lines(record: Record, width: int | None) -> list[Line]:
     lines.append(EMPTY)
     rows = _rows(record)
     nodes = len(record.intent.nodes)
-    adopted = _adopted(record, nodes)
-    lines += table([*(_entry(row, nodes) for row in _first(rows)), *adopted[:MAX_ROWS]], width)
-    hidden = max(len(rows) - MAX_ROWS, 0) + max(len(adopted) - MAX_ROWS, 0)
+    others = _without_requests(record, nodes)
+    lines += table([*(_entry(row, nodes) for row in _first(rows)), *others[:MAX_ROWS]], width)
+    hidden = max(len(rows) - MAX_ROWS, 0) + max(len(others) - MAX_ROWS, 0)
     if hidden:
         more = f"… and {count(hidden, 'more row')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
@@ -194,19 +196,27 @@ def _entry(row: _Row, nodes: int) -> Entry:
     )
 
 
-def _adopted(record: Record, nodes: int) -> list[Entry]:
+def _without_requests(record: Record, nodes: int) -> list[Entry]:
+    """What it adopted, and what became of protection; only an apply that came to its end has done it."""
     try:
-        cells = adopts_of(record)
+        plan = plan_of(record)
     except PlannerError as error:
         return [Entry("  = ", shown(f"what it adopted cannot be told: {error.why}"), (), "dim")]
+    if plan is None:
+        return []
     groups: dict[str, list[str]] = {}
-    for cell in cells:
+    for cell in plan.adopts:
         groups.setdefault(cell.group, []).append(cell.node)
-    word = "adopted" if record.state is TransactionState.APPLIED else "not adopted"
-    return [
+    done = record.state is TransactionState.APPLIED
+    word = "adopted" if done else "not adopted"
+    entries = [
         Entry("  = adopt   ", shown(group), (on_nodes(names, nodes), word), "blue")
         for group, names in groups.items()
     ]
+    for kind, ids in (("protect", plan.protects), ("unprotect", plan.unprotects)):
+        word = "recorded" if done else "not recorded"
+        entries += [Entry(f"  = {kind}  ", shown(group), ("", word), "blue") for group in ids]
+    return entries
 
 
 def _total(record: Record) -> str:

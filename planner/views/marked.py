@@ -73,7 +73,15 @@ def row(cells: Iterable[str]) -> str:
 
 
 def _words(text: str) -> str:
-    return " ".join(word if _WORD.fullmatch(word) else code(word, len(word)) for word in text.split(" "))
+    return " ".join(map(_word, text.split(" ")))
+
+
+def _word(word: str) -> str:
+    """A plain word as it is, another as code; what punctuation it ends with stays outside."""
+    if _WORD.fullmatch(word):
+        return word
+    core = word.rstrip(",;:.!?)…") or word
+    return code(core, len(core)) + word[len(core) :]
 
 
 def _referenced(text: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from planner.guards import named
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
 from planner.views.summary import Kind, Row
-from planner.views.words import count, fragment, on_nodes, sentence, shown
+from planner.views.words import allowed, count, fragment, on_nodes, partial_sentence, sentence, shown
 
 if TYPE_CHECKING:
     from planner.model import Refusal
+    from planner.scope import PlanScope
     from planner.views.report import Report
 
 MAX_ROWS = 200
@@ -21,11 +23,15 @@ MARKS = {
     Kind.REPAIR: ("~", "yellow"),
     Kind.DELETE: ("-", "red"),
     Kind.ADOPT: ("=", "blue"),
+    Kind.PROTECT: ("=", "blue"),
+    Kind.UNPROTECT: ("=", "blue"),
     Kind.FORGET: (" ", "dim"),
     Kind.KEEP: (" ", "dim"),
 }
 REMARKS = {
     Kind.ADOPT: "exists already",
+    Kind.PROTECT: "may not be deleted from now on",
+    Kind.UNPROTECT: "may be deleted from now on",
     Kind.FORGET: "gone already, no longer managed",
     Kind.KEEP: "adopted, no longer declared: stays",
 }
@@ -34,14 +40,20 @@ REMARKS = {
 def plan_lines(report: Report, width: int | None) -> list[Line]:
     """Everything that `planner plan`, `planner undo` and `planner show` of a plan file print."""
     plan = report.plan
-    lines: list[Line] = diff_lines(report.rows, len(plan.nodes), width)
+    left_out = plan.scope.nodes_left_out if plan.scope else 0
+    lines: list[Line] = diff_lines(report.rows, len(plan.nodes), width, left_out=left_out)
     if lines:
         lines.append(EMPTY)
     lines += paragraph(report.sentence, width, style="bold")
+    lines += partial_lines(plan.scope, width)
+    if plan.allowances:
+        lines += paragraph(f"Allowed knowingly: {allowed(plan.allowances)}.", width, style="yellow")
+    groups: tuple[str, ...] = ()
     for refusal in plan.refusals:
-        lines += _refusal(refusal, width)
+        lines += _refusal(refusal, width, listed=refusal.groups == groups)
+        groups = refusal.groups
     if plan.refusals:
-        lines += paragraph("`planner apply` will refuse this plan.", width, style="red")
+        lines += paragraph("As it is, this plan cannot be applied.", width, style="red")
     for warning in plan.warnings:
         lines += warning_lines(warning, width)
     if how := _how_to_apply(report):
@@ -49,15 +61,20 @@ def plan_lines(report: Report, width: int | None) -> list[Line]:
     return lines
 
 
-def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None) -> list[Line]:
+def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None, *, left_out: int = 0) -> list[Line]:
     """One entry per row; where there are too many, the first ones, and how many more groups there are."""
     first = _first(rows)
-    lines = table([_entry(row, nodes) for row in first], width)
+    lines = table([_entry(row, nodes, left_out) for row in first], width)
     hidden = {row.group for row in rows} - {row.group for row in first}
     if hidden:
         more = f"… and {count(len(hidden), 'more group')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
     return lines
+
+
+def partial_lines(scope: PlanScope | None, width: int | None) -> list[Line]:
+    """What a partial plan leaves out; nothing for a whole plan."""
+    return [] if scope is None else paragraph(partial_sentence(scope), width, style="yellow")
 
 
 def warning_lines(text: str, width: int | None) -> list[Line]:
@@ -81,16 +98,23 @@ def _first(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return tuple(chosen)
 
 
-def _entry(row: Row, nodes: int) -> Entry:
+def _entry(row: Row, nodes: int, left_out: int) -> Entry:
     symbol, style = MARKS[row.kind]
-    reason = shown(row.reason) or REMARKS.get(row.kind, "")
-    where = on_nodes(row.nodes, nodes)
-    return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, reason), style)
+    where = on_nodes(row.nodes, nodes, left_out=left_out) if row.nodes else ""
+    return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, shown(remark(row))), style)
 
 
-def _refusal(refusal: Refusal, width: int | None) -> list[Line]:
+def remark(row: Row) -> str:
+    """Why, or what that means; and what becomes of the group's protection."""
+    return ", ".join(filter(None, (row.reason or REMARKS.get(row.kind, ""), row.protection)))
+
+
+def _refusal(refusal: Refusal, width: int | None, *, listed: bool) -> list[Line]:
+    """Why, which groups (unless they are `listed` already) and the cure."""
     lead = Span("! Refused: ", "bold red")
     lines = paragraph(sentence(refusal.why), width, style="red", lead=lead, hang=2)
+    if refusal.groups and not listed:
+        lines += paragraph(shown(named(refusal.groups)), width, lead=Span("  groups: "), hang=4)
     return lines + paragraph(fragment(refusal.cure), width, lead=Span("  next: "), hang=4)
 
 

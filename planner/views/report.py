@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from planner import codec
 from planner.diff import DRIFT, LATE_EFFECT
 from planner.model import Action, Presence
-from planner.views.summary import Kind, rows_of, summarize
-from planner.views.words import plan_sentence, unchanged_sentence, undo_sentence
+from planner.views.summary import Kind, rows_of, summarize, unmanaged_rows
+from planner.views.words import partial_sentence, plan_sentence, unchanged_sentence, undo_sentence
 
 if TYPE_CHECKING:
     from planner.model import Plan
@@ -56,7 +56,18 @@ class Report:
             return plan_sentence(self.summary)
         if self.undoes is not None:
             return undo_sentence(self.undoes, len(self.plan.forgets))
-        return unchanged_sentence("the file that this plan was made from" if self.offline else self.file)
+        file = "the file that this plan was made from" if self.offline else self.file
+        return unchanged_sentence(file, self.plan.scope)
+
+    @property
+    def partial(self) -> str:
+        """What a partial plan leaves out, in a sentence; empty for a whole plan."""
+        return partial_sentence(self.plan.scope) if self.plan.scope else ""
+
+    @property
+    def unmanaged(self) -> tuple[Row, ...]:
+        """What nobody declared and nobody manages, and that stays; known only where nodes can list."""
+        return unmanaged_rows(self.plan)
 
     @property
     def digest(self) -> str:
@@ -84,12 +95,21 @@ def report_of(
     return Report(plan, rows, summarize(plan, rows), survey, file, saved, undoes, offline, beside)
 
 
-BY_WEIGHT = (Kind.DELETE, Kind.REPAIR, Kind.CREATE, Kind.ADOPT, Kind.KEEP, Kind.FORGET)
+BY_WEIGHT = (
+    Kind.DELETE,
+    Kind.UNPROTECT,
+    Kind.REPAIR,
+    Kind.CREATE,
+    Kind.ADOPT,
+    Kind.PROTECT,
+    Kind.KEEP,
+    Kind.FORGET,
+)
 """The order in which a reviewer is shown the kinds: what can hurt comes first."""
 
 
 class State(enum.StrEnum):
-    """A cell of the matrix, as one letter. The last four are no change."""
+    """A cell of the matrix, as one letter. The last five are no change."""
 
     CREATE = "+"
     REPAIR = "~"
@@ -148,6 +168,8 @@ def matrix_of(report: Report) -> Matrix:
     kinds = {State(letter).value: kind for letter, kind in KIND_OF.items() if letter is not State.DRIFT}
     letter_of = {kind: ord(letter) for letter, kind in kinds.items()}
     for row in report.rows:
+        if row.kind not in letter_of:
+            continue  # of the whole group, such as its protection
         line, letter = grid[row.group], letter_of[row.kind]
         for name in row.nodes:
             line[column[name]] = letter

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from planner.cli.files import check_place, write_private, write_public
+from planner.cli.main import invoke
 from planner.cli.reports import Outputs
 from planner.codec import load_plan
 from planner.errors import PlannerError, WrongUsage
@@ -58,34 +59,33 @@ def test_one_plan_in_every_format_and_again_from_its_file(shop: Shop, cluster: S
     assert "its digest does not match" in ended.err
 
 
-def test_what_cannot_be_meant_is_wrong_usage_before_anything_is_read(
-    shop: Shop, cluster: SimulatedCluster
+# Without a process, a node or a file: whatever would be read is not there.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (("plan", "--report", "plan.txt"), 64, "must end in .json, .md, .html"),
+        (("plan", "--out", "x.json", "--report", "./x.json"), 64, "One file is named twice"),
+        (("show", "7", "--format", "html"), 64, "as text or as JSON only"),
+        (("show", "plan.json", "--report", "plan.json"), 64, "One file is named twice"),
+        (("show", "plan.json", "--cluster", "x"), 64, "a plan file needs none"),
+        (("plan", "--report", "missing/plan.md"), 1, "there is no folder missing"),
+        (("plan", "--out", "missing/plan.json"), 1, "there is no folder missing"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_before_anything_is_read(
+    arguments: tuple[str, ...],
+    code: int,
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for arguments, why in (
-        (("plan", "--report", "plan.txt"), "must end in .json, .md, .html"),
-        (("plan", "--out", "x.json", "--report", "./x.json"), "One file is named twice"),
-        (("show", "7", "--format", "html"), "as text or as JSON only"),
-        (("show", "plan.json", "--report", "plan.json"), "One file is named twice"),
-    ):
-        ended = shop.run(*arguments)  # there is no groups.yaml, which is said of later
-        assert ended.code == 64, ended.err
-        assert why in ended.err
-    ended = shop.run("plan", "--report", "missing/plan.md")
-    assert ended.code == 1
-    assert "there is no folder missing" in ended.err
-    assert cluster.requests().total() == 0
-
-
-def test_an_undo_has_reports_too(shop: Shop) -> None:
-    shop.file(*FILE)
-    assert shop.run("apply", "--yes").code == 0
-    ended = shop.run("undo", "1", "--format", "markdown", "--report", "undo.html")
-    assert ended.code == 0, ended.err
-    assert ended.out.startswith("<!-- planner:undo:test -->\n### `test` · Undo of TX 1 · Plan: ")
-    assert "the others were not read" in read(shop, "undo.html")
-
-
-# Without a process.
+    monkeypatch.chdir(tmp_path)
+    assert invoke(list(arguments)) == (code, False)
+    assert why in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_name_that_cannot_be_written_is_known_early(tmp_path: Path) -> None:

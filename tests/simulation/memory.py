@@ -33,6 +33,7 @@ class ClusterMemory:
     holder: Holder | None = None
     watch: dict[tuple[str, str], Watched] = field(default_factory=dict)
     verified: set[tuple[int, Cell]] = field(default_factory=set)
+    protected: frozenset[str] = frozenset()
 
 
 class MemoryStore:
@@ -62,7 +63,7 @@ class MemoryStore:
         """See the port."""
         m = self.memory(cluster)
         unfinished = next((n for n, r in m.records.items() if r.state in UNFINISHED), None)
-        return Knowledge(self.id, m.serial, dict(m.managed), m.nodes, unfinished)
+        return Knowledge(self.id, m.serial, dict(m.managed), m.nodes, unfinished, protected=m.protected)
 
     def clusters(self) -> tuple[str, ...]:
         """See the port."""
@@ -170,6 +171,7 @@ class MemoryLease:
         urls = {node.url for node in closing.nodes}
         m.managed = {key: value for key, value in m.managed.items() if key[1] in urls}
         m.nodes = tuple((node.name, node.url) for node in closing.nodes)
+        m.protected = m.protected - set(closing.unprotected) | set(closing.protected)
         m.serial += 1
         for group, url, seen in closing.left:
             if (group, url) in m.watch:

@@ -224,6 +224,32 @@ class TestClose:
         found = store.knowledge("c")
         assert (len(found.nodes), len(found.managed), found.serial) == (2, 1, 2)
 
+    def test_what_is_protected_is_remembered_until_it_is_said_to_be_so_no_longer(self, bench: Bench) -> None:
+        store = bench.open()
+        assert store.knowledge("c").protected == frozenset()
+        with store.lock("c", "apply", NOW) as lease:
+            run_one(lease, protected=("a", "b", "a"))
+            run_one(lease, Managed("x", "u"), nodes=NODES)
+            run_one(lease, protected=("a", "c"), unprotected=("b", "never"))
+        with store.lock("d", "apply", NOW) as lease:
+            run_one(lease, protected=("a",), unprotected=("c",))
+        assert bench.open().knowledge("c").protected == {"a", "c"}
+        assert bench.open().knowledge("d").protected == {"a"}
+
+    def test_of_protected_and_not_protected_wins(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            run_one(lease, protected=("a",))
+            run_one(lease, protected=("a",), unprotected=("a",))
+        assert store.knowledge("c").protected == {"a"}
+
+    def test_protection_is_recorded_with_an_apply_only(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            number = lease.begin(intent())
+            with pytest.raises(IllegalMove):
+                lease.close(number, Wave((), T.REVERSED), Closing(protected=("a",)))
+            reverse(lease, number)
+        assert store.knowledge("c").protected == frozenset()
+
     def test_only_an_open_transaction_and_only_as_applied(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             number = lease.begin(intent())

@@ -19,6 +19,7 @@ from planner.plan import build
 from tests.builders import NAMES, NODES, Bench, desired, group, knowledge, managed, seen
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+COUNTS = st.integers(0, 9)
 STATUSES = st.lists(st.integers(200, 599), min_size=1, max_size=3).map(tuple)
 DIALECTS = st.builds(
     Dialect,
@@ -72,9 +73,27 @@ def plans(draw: st.DrawFn) -> Plan:
         forgets=cells[1],
         kept=cells[2],
         bystanders=tuple(bystanders),
+        protects=tuple(draw(st.lists(TEXT, max_size=2))),
+        unprotects=tuple(draw(st.lists(TEXT, max_size=2))),
         base=draw(st.integers(0)),
         limits=draw(LIMITS),
-        refusals=tuple(draw(st.lists(st.builds(Refusal, TEXT, TEXT, TEXT, st.just(("g",))), max_size=2))),
+        refusals=tuple(
+            draw(
+                st.lists(
+                    st.builds(
+                        Refusal,
+                        TEXT,
+                        TEXT,
+                        TEXT,
+                        st.just(("g",)),
+                        COUNTS,
+                        COUNTS | st.none(),
+                        COUNTS | st.none(),
+                    ),
+                    max_size=2,
+                )
+            )
+        ),
         warnings=tuple(draw(st.lists(TEXT, max_size=2))),
         source=draw(TEXT),
         allowances=tuple(draw(st.lists(TEXT, max_size=2))),

@@ -17,16 +17,22 @@ from planner.results import Survey
 from planner.views.html import html_of
 from planner.views.report import report_of
 from tests.views.samples import MIXED, REFUSED, nodes, plan
-from tests.views.test_report import survey_of
+from tests.views.test_report import PARTIAL, survey_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and not os.environ.get("CI"), reason="no chromium; in CI that is a failure"
@@ -138,12 +144,25 @@ def test_kinds_and_unchanged_groups_are_switched(opened: Opener) -> None:
     assert "− delete" not in "".join(texts(page, "#list tr"))
 
 
+def test_protection_is_a_change_of_a_whole_group(opened: Opener) -> None:
+    page = opened(html_of(report_of(PARTIAL)))
+    assert groups(page) == ["pay", "open"]
+    assert texts(page, "#list tr") == [
+        "= unprotect\topen\t\tmay be deleted from now on",
+        "+ create\tpay\tall 3 nodes\tprotected",
+    ]
+    page.click("#kinds >> text== unprotect")
+    assert groups(page) == ["pay"]
+    page.click("summary")
+    assert page.is_visible("text=s|1")
+
+
 def test_the_keyboard_is_enough(opened: Opener) -> None:
     page = opened(MIXED_PAGE)
     page.keyboard.press("/")
     assert focused(page) == "find"
     assert page.input_value("#find") == "", "the key itself is not typed"
-    order = []
+    order: list[str] = []
     while not order or order[-1] != "fresh":
         page.keyboard.press("Tab")
         order.append(focused(page))
@@ -155,7 +174,7 @@ def test_the_keyboard_is_enough(opened: Opener) -> None:
         ("ArrowRight", "drifted on node02: to repair: it drifted"),
         ("End", "drifted on node03: absent, no change"),
         ("ArrowRight", "drifted on node03: absent, no change"),
-        ("Control+End", "kept on node03: not read"),
+        ("Control+End", "kept on node03: not known"),
         ("Home", "kept"),
         ("Control+Home", "fresh"),
         ("PageDown", "kept"),
@@ -230,7 +249,8 @@ def test_on_paper_is_what_the_filter_leaves(opened: Opener) -> None:
     assert page.get_attribute("body", "data-printed") == "yes", "and a printer sees the same"
 
 
-PRINTED = "[...document.querySelectorAll('#print table')].map((t) => [...t.tHead.rows[0].cells].map((c) => c.title))"
+PRINTED = """[...document.querySelectorAll('#print table')].map(
+  (table) => [...table.tHead.rows[0].cells].map((cell) => cell.title))"""
 
 
 def wide(many: int, count: int) -> str:

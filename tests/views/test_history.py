@@ -70,6 +70,11 @@ def test_it_fits_every_terminal(width: int) -> None:
     assert max(width_of(line) for line in lines) <= width
 
 
+def test_what_was_allowed_stands_before_a_message_that_may_be_long() -> None:
+    allowed = replace(LONG, holder="ci@host", intent=replace(LONG.intent, allowances=("deletes=1", "x=2")))
+    assert "  ci@host: allowed up to 1 delete, x=2: why why" in printed(allowed)
+
+
 def test_a_long_message_is_shortened_in_a_pipe_too() -> None:
     line = printed(LONG).splitlines()[1]
     assert line.endswith("…")
@@ -99,7 +104,7 @@ def test_a_transaction_with_its_steps() -> None:
         "who: ci@host\n"
         "started: 2026-01-01T23:59:58Z\n"
         "finished: 2026-01-02T00:00:03Z\n"
-        "allowed: deletes=5, lossy-delete\n"
+        "allowed: up to 5 deletes, deletes of records that show more than the id\n"
         "\n"
         "  + create  foo.bar   on all 3 nodes  done, not tried\n"
         "  + create  foo.baz   on all 3 nodes  done, not tried\n"
@@ -148,6 +153,17 @@ def test_adoptions_are_shown() -> None:
     assert "not adopted" in shown(dropped)
     damaged = replace(one, intent=replace(one.intent, plan="{"))
     assert "what it adopted cannot be told" in shown(damaged)
+
+
+def test_what_became_of_protection_is_shown() -> None:
+    protecting = plan(protects=("a",), unprotects=("b",))
+    one = replace(APPLIED, intent=replace(APPLIED.intent, steps=(), plan=codec.dump_plan(protecting)))
+    assert "  = protect    a  recorded\n  = unprotect  b  recorded\nNo steps" in shown(one)
+    assert "  = protect    a  not recorded\n" in shown(replace(one, state=TransactionState.REVERSED))
+    screen = Screen("json")
+    screen.view.transaction(one)
+    found = document(screen)
+    assert (found["protects"], found["unprotects"]) == (["a"], ["b"])
 
 
 @pytest.mark.parametrize("width", [24, 40, 80, 120])
@@ -211,6 +227,7 @@ def test_history_as_json() -> None:
     assert found["transactions"][1] == {
         "number": 7,
         "command": "apply",
+        "allowances": [],
         "state": "applied",
         "message": "",
         "started": "2026-01-01T23:59:58Z",
@@ -243,14 +260,15 @@ def test_a_transaction_as_json() -> None:
             "suspect": True,
         }
     ]
-    assert found["adopts"] == []
+    assert [found[key] for key in ("adopts", "protects", "unprotects")] == [[]] * 3
     assert found["nodes"][0] == {"name": "node01", "url": "http://node01.app.internal.com"}
 
 
 def test_what_cannot_be_told_is_null_and_no_error() -> None:
     screen = Screen("json")
     screen.view.transaction(replace(APPLIED, intent=replace(APPLIED.intent, plan="{")))
-    assert document(screen)["adopts"] is None
+    found = document(screen)
+    assert [found[key] for key in ("adopts", "protects", "unprotects")] == [None] * 3
 
 
 def test_as_events() -> None:

@@ -17,7 +17,7 @@ from planner.model import Cell
 from planner.views.html import html_of
 from planner.views.report import report_of
 from tests.views.samples import ALL, EXAMPLE, MIXED, REFUSED, WILD, WILD_SHOWN, Screen, plan
-from tests.views.test_report import survey_of
+from tests.views.test_report import PARTIAL, survey_of
 
 
 class Page(HTMLParser):
@@ -91,13 +91,18 @@ def test_it_is_ascii_and_says_its_language_and_title() -> None:
 def test_it_tells_what_the_other_formats_tell() -> None:
     work = replace(MIXED, created="2026-01-01T00:00:00Z", allowances=("deletes=5",))
     page = page_of(work, file="g.yaml", saved="plan.json")
-    for text in ("2026-01-01 00:00:00 UTC", "g.yaml", "deletes=5", codec.digest(work)):
+    for text in ("2026-01-01 00:00:00 UTC", "g.yaml", "up to 5 deletes", codec.digest(work)):
         assert text in page.text
     assert "node node01 is called node09 now (same URL)." in page.text
     assert "planner apply plan.json" in page.text
     refused = page_of(REFUSED, saved="plan.json").text
-    assert "protected groups would be deleted: a." in refused
-    assert "planner apply will refuse this plan." in refused
+    assert "1 protected group would be deleted." in refused
+    assert "Groups: a" in refused
+    partial = page_of(PARTIAL).text
+    assert "Partial plan: only groups matching pay*: 7 of 9 groups are left out." in partial
+    assert "2 groups that nobody declared or manages: no plan touches them" in partial
+    assert "s|1" in partial
+    assert "As it is, this plan cannot be applied." in refused
     assert "planner apply plan.json" not in refused
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from planner import codec
 from planner.errors import ChangesPending, PlannerError, Refused
-from planner.model import EVENT_KINDS, Cell, Event, Presence, StepState
+from planner.guards import refused
+from planner.model import EVENT_KINDS, Cell, Event, Presence, Refusal, StepState
 from planner.ports import Holder, Watched
 from planner.results import Applied, Recovered, Status
 from tests.views.samples import EXAMPLE, MIXED, WILD, Screen, plan, record
@@ -36,9 +37,32 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "adopt": 2,
         "nodes": 3,
         "requests": 8,
+        "protect": 0,
+        "unprotect": 0,
     }
     assert shown == json.loads(codec.dump_plan(MIXED))
     assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
+
+
+def test_a_refused_plan_tells_every_guard_and_every_group() -> None:
+    many = tuple(f"g{n}" for n in range(30))
+    refusal = Refusal("max_deletes", "why", "cure", many, 30, 40, 20)
+    expected = {
+        "guard": "max_deletes",
+        "why": "why",
+        "cure": "cure",
+        "groups": list(many),
+        "count": 30,
+        "of": 40,
+        "limit": 20,
+    }
+    screen = Screen("json")
+    screen.view.plan(plan(refusals=(refusal,)))
+    assert document(screen)["plan"]["refusals"] == [expected]
+    screen = Screen("json")
+    screen.view.error(refused([refusal]))
+    assert document(screen)["error"]["refusals"] == [expected]
+    assert screen.stderr.splitlines()[3].endswith("max_deletes: " + ", ".join(many[:10]) + " and 20 more")
 
 
 def test_wild_ids_survive() -> None:

@@ -18,6 +18,7 @@ from planner.views.markdown import MAX_BYTES, markdown_of
 from planner.views.marked import clip, code, comment, prose, row
 from planner.views.report import report_of
 from tests.views.samples import ALL, EXAMPLE, MIXED, REFUSED, WILD, WILD_SHOWN, Screen, plan
+from tests.views.test_report import PARTIAL
 
 GITHUB = MarkdownIt("commonmark").enable("table")
 """The same grammar as GitHub's, without its automatic links: those need what the text has only in code."""
@@ -138,7 +139,8 @@ def test_plain_words_stay_readable() -> None:
 def test_a_plan_in_full() -> None:
     assert markdown_of(report_of(MIXED, file="groups.yaml", saved="plan.json")) == (
         "<!-- planner:plan:production -->\n"
-        "### `production` · Plan: 1 to create, 2 to repair, 1 to delete, 2 to adopt, on 3 nodes (8 requests)\n"
+        "### `production` · Plan: 1 to create, 2 to repair, 1 to delete, 2 to adopt, "
+        "on 3 nodes (8 requests)\n"
         "\n"
         "> [!WARNING]\n"
         "> node node01 is called node09 now (same URL).\n"
@@ -163,11 +165,13 @@ def test_a_refusal_is_an_alert_and_the_plan_is_not_offered() -> None:
     text = markdown_of(report_of(REFUSED, saved="plan.json"))
     assert (
         "> [!CAUTION]\n"
-        "> **Refused** (`protect`): protected groups would be deleted: a.\n"
+        "> **Refused** (`protect`): 1 protected group would be deleted.\n"
+        ">\n"
+        "> Groups: `a`\n"
         ">\n"
         "> Next: remove `protect: true` from the file first\n"
         ">\n"
-        "> `planner apply` will refuse this plan.\n"
+        "> As it is, this plan cannot be applied.\n"
     ) in text
     assert "planner apply plan.json" not in text
 
@@ -175,8 +179,19 @@ def test_a_refusal_is_an_alert_and_the_plan_is_not_offered() -> None:
 def test_what_it_was_made_from() -> None:
     text = markdown_of(report_of(replace(EXAMPLE, created="2026-01-01T00:00:00Z", allowances=("deletes=5",))))
     assert ", made from `groups.yaml` at `2026-01-01T00:00:00Z`." in text
-    assert "Knowingly allowed: `deletes=5`." in text
+    assert "Allowed knowingly: up to 5 deletes." in text
     assert "Not saved" in text
+
+
+def test_a_partial_plan_protection_and_what_nobody_manages_are_told() -> None:
+    text = markdown_of(report_of(PARTIAL))
+    assert (
+        "> [!IMPORTANT]\n> Partial plan: only groups matching `pay*`: 7 of 9 groups are left out.\n" in text
+    )
+    assert "| `=` | unprotect | `open` |  | may be deleted from now on |\n" in text
+    assert "| `+` | create | `pay` | all 3 | protected |\n" in text
+    unmanaged = "2 groups that nobody declared or manages, and that no plan touches"
+    assert f"{unmanaged}: <code>s&#124;1</code>, `s2`\n" in text
 
 
 def test_an_undo_says_so_in_its_title_and_its_marker() -> None:
@@ -192,10 +207,12 @@ def test_no_cluster_ends_the_marker(name: str) -> None:
     assert "--" not in line[4:-4]
 
 
-def many(creates: int, deletes: int, repairs: int = 0, name: str = "{}", why: str = "declared") -> str:
-    changes = [("create", name.format(f"c{n}"), ALL, why) for n in range(creates)]
-    changes += [("create", name.format(f"r{n}"), ("node01",), "drift") for n in range(repairs)]
-    changes += [("delete", name.format(f"d{n}"), ALL, "state: absent") for n in range(deletes)]
+def many(creates: int, deletes: int, repairs: int = 0) -> str:
+    changes: list[tuple[str, str, tuple[str, ...], str]] = [
+        *(("create", f"c{n}", ALL, "declared") for n in range(creates)),
+        *(("create", f"r{n}", ("node01",), "drift") for n in range(repairs)),
+        *(("delete", f"d{n}", ALL, "state: absent") for n in range(deletes)),
+    ]
     return markdown_of(report_of(plan(*changes), saved="plan.json", beside=("plan.html",)))
 
 

@@ -7,9 +7,19 @@ from dataclasses import replace
 from planner import codec
 from planner.model import Action, Cell, Presence, Seen
 from planner.results import Survey
+from planner.scope import PlanScope, Scope
 from planner.views.report import Matrix, matrix_of, report_of
 from planner.views.summary import rows_of, summarize
 from tests.views.samples import ALL, EXAMPLE, MIXED, plan, present
+
+PARTIAL = plan(
+    ("create", "pay", ALL, "declared"),
+    protects=("pay",),
+    unprotects=("open",),
+    scope=PlanScope(Scope(groups=("pay*",)), 7, 9, 0, 3),
+    unmanaged=(Cell("s|1", "node01"), Cell("s2", "node01"), Cell("s2", "node02")),
+)
+"""A plan with everything that is told besides the changes."""
 
 
 def survey_of(work: object = MIXED, *unchanged: str) -> Survey:
@@ -61,6 +71,19 @@ def test_matrix_with_a_survey_has_every_group_in_the_order_of_the_file() -> None
     assert matrix.groups[0] == "search"
     assert matrix.lines[0] == "ooo"
     assert matrix.lines[1:5] == ("+++", ".!.", "~=~", "--.")
+
+
+def test_what_is_told_besides_the_changes() -> None:
+    report = report_of(PARTIAL)
+    assert report.partial == "Partial plan: only groups matching pay*: 7 of 9 groups are left out."
+    assert [(row.group, row.nodes) for row in report.unmanaged] == [
+        ("s|1", ("node01",)),
+        ("s2", ("node01", "node02")),
+    ]
+    matrix = matrix_of(report)
+    assert dict(zip(matrix.groups, matrix.lines, strict=True)) == {"pay": "+++", "open": "???"}
+    assert report_of(plan(scope=PARTIAL.scope)).sentence.startswith("No changes in the part that was looked")
+    assert report_of(EXAMPLE).partial == ""
 
 
 def test_what_was_not_read_is_never_absent() -> None:

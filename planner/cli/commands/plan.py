@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import Command, allowance_options, quiet_option, report_options, settings_options
+from planner.cli.options import (
+    Command,
+    allowance_options,
+    quiet_option,
+    report_options,
+    scope_options,
+    settings_options,
+)
 from planner.cli.reports import Outputs
 from planner.cli.session import Session
 from planner.errors import ChangesPending, Refused
+
+if TYPE_CHECKING:
+    from planner.scope import Scope
 
 
 @click.command(cls=Command)
@@ -19,6 +30,7 @@ from planner.errors import ChangesPending, Refused
     is_flag=True,
     help="Exit 2 when changes are pending, 7 when a guard stands against them; 0 means no changes.",
 )
+@scope_options
 @allowance_options
 @report_options
 @quiet_option
@@ -30,6 +42,7 @@ def command(
     output: str,
     reports: tuple[Path, ...],
     quiet: bool,
+    scope: Scope,
     allow_deletes: int | None,
     allow_delete_adopted: bool,
     allow_lossy_delete: bool,
@@ -42,6 +55,7 @@ def command(
       planner plan
       planner plan --out plan.json && planner apply plan.json
       planner plan --detailed-exitcode --format json > plan.json
+      planner plan --exclude-node node03 --group 'pay*' --out part.json
       planner plan --out plan.json --report plan.md --report plan.html --detailed-exitcode
     """
     from planner.app import Allowances, check_finished, survey, what_to_recover
@@ -63,7 +77,7 @@ def command(
             )
         allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
         with session.world(desired.nodes) as world:
-            planned = survey(desired, store, session.settings.policy(), world, allowances)
+            planned = survey(desired, store, session.settings.policy(), world, allowances, scope)
         plan = planned.plan
         outputs.write(
             session.view,

@@ -28,13 +28,16 @@ NUMBER = click.IntRange(1, MOST_TRANSACTIONS)
 
 
 class Subject(click.Path):
-    """A transaction's number, or else the name of a plan file; one whose name is a number is written ``./7``."""
+    """A transaction's number, or else the name of a plan file: a file that is called 7 is named ``./7``."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Tell which it is."""
         if isinstance(value, str) and value.isascii() and value.isdigit():
             return int(NUMBER(value, param, ctx))
-        return Path(value)
+        path = Path(value)
+        if path.name == value and not path.suffix and not path.exists():
+            self.fail(f"{value!r} is neither a transaction's number nor a plan file", param, ctx)
+        return path
 
 
 @click.command(cls=Command)

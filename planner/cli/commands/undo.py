@@ -8,11 +8,11 @@ import click
 
 from planner.cli.options import (
     Command,
+    applied_argument,
     guard_options,
     quiet_option,
     report_options,
     settings_options,
-    transaction_argument,
 )
 from planner.cli.reports import Outputs
 from planner.cli.session import Session
@@ -20,7 +20,7 @@ from planner.errors import ChangesPending, Refused
 
 
 @click.command(cls=Command)
-@transaction_argument
+@applied_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(
     "--detailed-exitcode",

@@ -17,6 +17,7 @@
     for (const letter of line) if (kindOf[letter] >= 0) kinds |= 1 << kindOf[letter];
     return kinds;
   });
+  for (const [group, kind] of data.rows) if (data.whole.includes(kind)) kindsOf[group] |= 1 << kind;
   const counts = data.kinds.map((_, kind) => data.rows.reduce((sum, row) => sum + (row[1] === kind), 0));
   const reasonOf = new Map(data.rows.map(([group, kind, reason]) => [`${group} ${kind}`, data.reasons[reason]]));
 
@@ -69,7 +70,9 @@
     for (const columns of new Set(chosen.values())) for (const at of columns) used[at] = 1;
     const list = data.rows.filter(
       ([group, kind]) =>
-        kinds & (1 << kind) && chosen.has(group) && chosen.get(group).some((at) => kindOf[data.cells[group][at]] === kind),
+        kinds & (1 << kind) &&
+        chosen.has(group) &&
+        (data.whole.includes(kind) || chosen.get(group).some((at) => kindOf[data.cells[group][at]] === kind)),
     );
     shown = { rows: [...chosen.keys()], columns: allColumns.filter((at) => used[at]), list };
   }
