@@ -85,7 +85,7 @@ def survey(
     inventory = take_lists(part.nodes, policy, world)
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
     cells = list(cells_to_read(part, known, lists))
-    seen = read(cells, part.nodes, policy, world, unreadable=inventory.unreadable)
+    seen = read(cells, part.nodes, policy, world, unreadable=inventory.unreadable, may_leave_out=True)
     plan = build(
         desired,
         knowledge,
@@ -213,8 +213,18 @@ def read(
     policy: Policy,
     world: World,
     unreadable: Mapping[str, str] | None = None,
+    *,
+    may_leave_out: bool = False,
 ) -> Observation:
-    """Read cells, all or nothing. `unreadable`: nodes that are known to be so, and why.
+    """Read cells, all or nothing.
+
+    Args:
+        cells: each with what is expected of it.
+        nodes: theirs.
+        policy: patience.
+        world: the ports.
+        unreadable: nodes that are known to be so, and why.
+        may_leave_out: whether the user can go on without a node.
 
     Raises:
         NodesUnreadable: names every node that could not be read.
@@ -225,15 +235,18 @@ def read(
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
-        cure = "check that they are up, and that the file has their right URLs"
+        cure = "check that they are up, and that the file has their right URLs; then plan again"
+        if may_leave_out and len(seen.unreadable) < len(nodes):
+            without = " ".join(f"--exclude-node {name}" for name in sorted(seen.unreadable))
+            cure = f"{cure}, or without them: {without}"
         if all(hints.API in why for why in seen.unreadable.values()):
-            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
+            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then plan again"
         urls = {node.name: node.url for node in nodes}
         raise NodesUnreadable(
             f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
             where=", ".join(sorted(seen.unreadable)),
             why="a node that cannot be read is never taken as empty; nothing was changed",
-            next=f"{cure}; then plan again",
+            next=cure,
             details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
         )
     return seen

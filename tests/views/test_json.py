@@ -39,6 +39,7 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "requests": 8,
         "protect": 0,
         "unprotect": 0,
+        "scope": None,
     }
     assert shown == json.loads(codec.dump_plan(MIXED))
     assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
