@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from planner.counts import StepCounts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -50,6 +52,12 @@ class Applied:
     not_ours: tuple[Cell, ...] = ()
     already: int | None = None
 
+    @property
+    def steps(self) -> StepCounts:
+        """What became of the plan's steps."""
+        others = len(self.not_ours)
+        return StepCounts(applied=len(self.plan.steps) - others, not_ours=others)
+
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
@@ -60,12 +68,14 @@ class Recovered:
         undone: cells that were brought back, or seen to be as they were.
         not_ours: cells that somebody else had written first, left as they are.
         set_aside: cells that were set aside by hand, left as they are.
+        steps: what became of the transaction's steps; None when there was none.
     """
 
     number: int | None = None
     undone: tuple[Cell, ...] = ()
     not_ours: tuple[Cell, ...] = ()
     set_aside: tuple[Cell, ...] = ()
+    steps: StepCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)

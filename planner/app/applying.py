@@ -11,16 +11,16 @@ from planner.app.planning import check_finished, check_identity, read
 from planner.diff import LATE_EFFECT, SET_ASIDE, UNPRUNED
 from planner.errors import LockLost, StalePlan
 from planner.guards import guards_now, protection_of, refused
-from planner.model import Action, Cell, Managed, Node, StepState, TransactionState
+from planner.model import Action, Cell, Event, Managed, Node, StepState, TransactionState
 from planner.ports import Closing, Intent
 from planner.results import Applied
 from planner.scope import patterns_of
-from planner.transaction import Abandoned, Transaction, open_steps, runs_of
+from planner.transaction import Abandoned, Transaction, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from planner.model import Desired, Plan, Policy, Presence, Seen, Step
+    from planner.model import Desired, Plan, Policy, Presence, Seen
     from planner.ports import Knowledge, Lease, Store
     from planner.transaction import Observation, Outcome, StepRun, World
 
@@ -84,6 +84,7 @@ def apply_plan(
         command, plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
     )
     number = lease.begin(intent)
+    world.reporter.emit(Event("begun", total=len(plan.steps), data={"transaction": number}))
     transaction = Transaction(
         runs,
         plan.nodes,
@@ -114,15 +115,11 @@ def _run(
     try:
         return transaction.apply(closing, plan.bystanders, canary)
     except Abandoned as stop:
-        raise left_open(number, _open(runs), why=f"{stop.why}: this run left at once") from stop
+        raise left_open(number, runs, why=f"{stop.why}: this run left at once") from stop
     except LockLost as lost:
         raise left_open(
-            number, _open(runs), why=f"the lock is not provably held any more: {lost.why or lost.what}"
+            number, runs, why=f"the lock is not provably held any more: {lost.why or lost.what}"
         ) from lost
-
-
-def _open(runs: list[StepRun]) -> tuple[Step, ...]:
-    return open_steps((run.step, run.state) for run in runs)
 
 
 def _closing(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from planner.clock import SystemClock
 from planner.control import RunControl
-from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
+from planner.errors import STANDARD_INPUT, FileInvalid, WrongUsage
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -66,7 +66,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        if isinstance(error, PlannerError):
+        if error is not None:
             error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
 
     # The file.

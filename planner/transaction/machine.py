@@ -54,6 +54,7 @@ class StepOutcome:
     state: StepState
     tried: bool
     note: str = ""
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +262,9 @@ class Transaction:
             number=self._journal.number,
             state=state,
             durable=durable,
-            steps=tuple(StepOutcome(run.step, run.state, run.tried, run.note) for run in self._runs),
+            steps=tuple(
+                StepOutcome(run.step, run.state, run.tried, run.note, run.sent) for run in self._runs
+            ),
             failed_step=failure.step if failure else None,
             why=failure.why if failure else "",
             interrupted=isinstance(failure, RunInterrupted),

@@ -41,8 +41,17 @@ class View(Protocol):
     def report(self, report: Report) -> None:
         """Show what a plan would do, where more is known of it than `plan` takes."""
 
+    def loaded(self, plan: Plan) -> None:
+        """Take note of a plan that comes from a file, and was shown when it was made; for events only."""
+
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""
+
+    def unapplied(self, plan: Plan) -> None:
+        """Take note that the run ends here, and that the plan that was shown is not applied; for events only.
+
+        It has no changes, or the run was only to report them.
+        """
 
     def recovering(self, record: Record, dry_run: bool) -> None:
         """Show, cell by cell, what is brought back; as a result if `dry_run`."""

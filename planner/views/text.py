@@ -47,10 +47,16 @@ class TextView:
         self._out.show(plan_lines(report, self._out.width))
         check_written(self._out.channel)
 
+    def loaded(self, plan: Plan) -> None:
+        """The plan was shown when it was made."""
+
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""
         self._out.show(applied_lines(result, self._out.width, origin=origin))
         self._remark_lost()
+
+    def unapplied(self, plan: Plan) -> None:
+        """The plan has said what there is to say."""
 
     def recovering(self, record: Record, dry_run: bool) -> None:
         """Show what is brought back; a quiet run says what it came to, and no more."""

@@ -10,6 +10,7 @@ from planner.scope import has_wildcards
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from planner.counts import StepCounts
     from planner.results import Validated
     from planner.scope import PlanScope
     from planner.views.summary import Summary
@@ -216,6 +217,23 @@ def undo_sentence(number: int, forgets: int) -> str:
     if not forgets:
         return f"Nothing of TX {number} is left to undo."
     return f"Plan: {count(forgets, 'adopted cell')} to forget (no requests)."
+
+
+def steps_words(steps: StepCounts) -> str:
+    """``2 reversed, 1 never started``; empty where nothing was started."""
+    counts = (
+        (steps.applied, "applied"),
+        (steps.reversed, "reversed"),
+        (steps.failed, "not brought back"),
+        (steps.unknown, "unknown"),
+        (steps.not_applied, "turned down"),
+        (steps.not_ours, "not ours"),
+        (steps.set_aside, "set aside"),
+        (steps.never_started, "never started"),
+    )
+    if steps.never_started == steps.total:
+        return ""
+    return ", ".join(f"{number:,} {what}" for number, what in counts if number)
 
 
 def duration(seconds: float) -> str:

@@ -142,4 +142,6 @@ def test_in_json_lines_they_are_events() -> None:
     screen = Screen("json", events=True)
     screen.view.nodes(PROBED)
     screen.view.imported(FOUND, "text")
-    assert [json.loads(line)["type"] for line in screen.stdout.splitlines()] == ["version", "nodes", "import"]
+    first, *lines = map(json.loads, screen.stdout.splitlines())
+    assert first["type"] == "version"
+    assert [line["document"]["format"] for line in lines] == ["planner.nodes", "planner.import"]
