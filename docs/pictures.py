@@ -1,6 +1,6 @@
 """Draw docs/pictures/ from real runs of the real commands against a simulated cluster (`make pictures`).
 
-What differs from run to run and from machine to machine (times, ids, who) is written as the same value in each.
+What differs from run to run or between machines (times, ids, who) is written as the same value in each.
 """
 
 from __future__ import annotations
