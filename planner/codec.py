@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.errors import StalePlan
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
 from planner.scope import PlanScope, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FORMAT = "planner.plan"
 VERSION = 1
@@ -83,11 +86,38 @@ def digest(plan: Plan) -> str:
     return seal(plan).digest
 
 
-def dump_plan(plan: Plan) -> str:
-    """The text of a plan file, indented for people."""
+def document_of(plan: Plan) -> dict[str, Any]:
+    """What a plan file holds: the plan, and the digest of it."""
     body = plan_to_dict(plan)
-    document = {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    return {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
+
+
+def dump_plan(plan: Plan) -> str:
+    """The text of a plan file, laid out for people."""
+    return lay_out(document_of(plan), ensure_ascii=False) + "\n"
+
+
+def lay_out(document: dict[str, Any], *, ensure_ascii: bool = True) -> str:
+    """JSON text with one step, cell or node in a line; a line differs where its step does.
+
+    It is written line by line, since the standard library indents in Python: slowly.
+    """
+    encode = json.JSONEncoder(ensure_ascii=ensure_ascii, check_circular=False).encode
+    return _lay_out(document, encode, "", 2)
+
+
+def _lay_out(value: Any, encode: Callable[[Any], str], margin: str, depth: int) -> str:
+    """Objects are opened to a depth, and lists in them to their items."""
+    inner = f"{margin} "
+    if isinstance(value, dict) and value and depth:
+        items = [f"{encode(key)}: {_lay_out(each, encode, inner, depth - 1)}" for key, each in value.items()]
+        opening, closing = "{}"
+    elif isinstance(value, list) and value:
+        items = [encode(each) for each in value]
+        opening, closing = "[]"
+    else:
+        return encode(value)
+    return f"{opening}\n{inner}" + f",\n{inner}".join(items) + f"\n{margin}{closing}"
 
 
 def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
@@ -194,7 +224,8 @@ def _check(plan: Plan) -> None:
     names = {node.name for node in plan.nodes}
     cells = [step.cell for step in plan.steps] + [seen.cell for seen in plan.bystanders]
     named = (*cells, *plan.adopts, *plan.forgets)
-    evidence = {Cell(cell.group, name) for cell in named for name in names} == set(cells)
+    groups = {cell.group for cell in named}
+    evidence = {Cell(group, name) for group in groups for name in names} == set(cells)
     cells_known = evidence and all(cell.node in names for cell in named)
     numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))
     if not cells_known or not numbered or len(set(cells)) != len(cells) or len(names) != len(plan.nodes):

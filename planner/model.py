@@ -248,6 +248,8 @@ class Plan:
         allowances: what was knowingly allowed for this plan, such as ``deletes=5``.
         created: when, ISO 8601 in UTC; for people only.
         scope: the part that it is about; None for the whole cluster.
+        unmanaged: cells that exist, and that nobody declared and nobody manages, by group; only of nodes that
+            can list. For people only: no apply needs them, and neither the plan file nor `==` knows them.
     """
 
     cluster: str
@@ -269,6 +271,7 @@ class Plan:
     allowances: tuple[str, ...] = ()
     created: str = ""
     scope: PlanScope | None = None
+    unmanaged: tuple[Cell, ...] = field(default=(), compare=False)
 
     @property
     def has_changes(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.diff import diff, part_of, wiped_nodes
+from planner.diff import NO_LISTS, diff, part_of, strangers, wiped_nodes
 from planner.guards import DELETES, base_of, guards, protection_of
 from planner.model import Cell, Limits, Plan, Seen, Step
 from planner.scope import patterns_of
@@ -13,13 +13,13 @@ from planner.scope import patterns_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from planner.diff import Changes
+    from planner.diff import Changes, Lists
     from planner.model import Desired, Node, Presence
     from planner.ports import Knowledge
     from planner.scope import PlanScope, Scope
 
 
-def build(
+def build(  # noqa: PLR0913  (what was read, and one argument per allowance)
     desired: Desired,
     knowledge: Knowledge,
     presences: Mapping[Cell, Presence],
@@ -28,6 +28,7 @@ def build(
     allow_delete_adopted: bool = False,
     allow_lossy: bool = False,
     allow_deletes: int | None = None,
+    lists: Lists = NO_LISTS,
     scope: PlanScope | None = None,
 ) -> Plan:
     """Make the plan that leads from what was seen to what is desired.
@@ -40,10 +41,12 @@ def build(
         allow_delete_adopted: whether adopted groups that are no longer declared are deleted.
         allow_lossy: whether records that show more than the id may be deleted.
         allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
+        lists: what the nodes in scope list, where they can.
         scope: the part that the plan is about; None for the whole cluster.
     """
-    part, known = part_of(desired, knowledge, patterns_of(scope))
-    changes = diff(part, known, presences, allow_delete_adopted=allow_delete_adopted)
+    patterns = patterns_of(scope)
+    part, known = part_of(desired, knowledge, patterns)
+    changes = diff(part, known, presences, allow_delete_adopted=allow_delete_adopted, further=lists.read)
     allowances = ["delete-adopted"] if allow_delete_adopted else []
     allowances += ["lossy-delete"] if allow_lossy else []
     plan = assemble(
@@ -60,9 +63,29 @@ def build(
     return replace(
         plan,
         protects=_protects(part, knowledge),
-        unprotects=_unprotects(desired, knowledge, changes, patterns_of(scope)),
+        unprotects=_unprotects(desired, knowledge, changes, patterns),
+        unmanaged=_unmanaged(desired, knowledge, changes, lists, patterns),
         warnings=_warnings(desired, knowledge, wiped, changes, scope),
     )
+
+
+def _unmanaged(
+    desired: Desired, knowledge: Knowledge, changes: Changes, lists: Lists, scope: Scope
+) -> tuple[Cell, ...]:
+    """What exists on nodes that can list, and that nobody declared and nobody manages.
+
+    Of groups that were read the reads count, of all others the lists.
+    """
+    if not lists.groups:
+        return ()
+    cells = [cell for cell in changes.unmanaged if cell.node in lists.groups]
+    unknown = filter(scope.includes_group, strangers(desired, knowledge, lists))
+    unread = set(unknown).difference(lists.read)
+    cells += [
+        Cell(group, name) for name, groups in lists.groups.items() for group in unread.intersection(groups)
+    ]
+    order = {node.name: position for position, node in enumerate(desired.nodes)}
+    return tuple(sorted(cells, key=lambda cell: (cell.group, order[cell.node])))
 
 
 def assemble(

@@ -6,8 +6,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from planner.model import Cell, Plan
+    from collections.abc import Mapping
+
+    from planner.model import Cell, Plan, Presence
     from planner.ports import Holder, Record, Watched
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything that was read for a plan, the groups that do not change among it.
+
+    Attributes:
+        groups: ids, in the file's order; then those that the file does not name.
+        presences: of every cell that was read; by reference, since there may be a million.
+    """
+
+    groups: tuple[str, ...]
+    presences: Mapping[Cell, Presence]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what it was made from."""
+
+    plan: Plan
+    survey: Survey
 
 
 @dataclass(frozen=True, slots=True)

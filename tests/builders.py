@@ -195,7 +195,7 @@ class ScriptedWorld(World):
         if fault == LIE:
             return (201 if call.method is Method.CREATE else 200), None, self.time
         if fault == STRANGE:
-            return 200, Body("another"), self.time
+            return 200, Body("another", fault="strange" if call.method is Method.LIST else ""), self.time
         if fault == RICH:
             status, body = self._effect(request)
             return status, body and body._replace(extra=True), self.time
@@ -343,7 +343,7 @@ class Bench:
     @property
     def writes(self) -> list[str]:
         """The writes that reached a node, in order, such as ``create a on node01``."""
-        return [f"{c.method} {c.group} on {c.node}" for c in self.world.served if c.method is not READ]
+        return [f"{c.method} {c.group} on {c.node}" for c in self.world.served if c.method.is_write]
 
     def requests(self, id: str, name: str) -> list[str]:
         """The requests about one cell that arrived, in order: ``read``, ``create``, ``delete``."""

@@ -12,7 +12,7 @@
 """
 
 from planner.app.applying import apply_plan
-from planner.app.planning import Allowances, check_finished, make_plan
+from planner.app.planning import Allowances, check_finished, make_plan, survey
 from planner.app.recovering import recover, steps_to_set_aside, what_to_recover, with_api_of
 from planner.app.reporting import find_transaction, status
 from planner.app.undoing import make_undo
@@ -27,6 +27,7 @@ __all__ = [
     "recover",
     "status",
     "steps_to_set_aside",
+    "survey",
     "what_to_recover",
     "with_api_of",
 ]

@@ -8,21 +8,29 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
-from planner.diff import cells_to_read, known_groups, part_of
+from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
+from planner.results import Planned, Survey
 from planner.scope import EVERYTHING
 from planner.targets import measure
-from planner.transaction import Abandoned, RunInterrupted, observe, open_steps, states_of
+from planner.transaction import (
+    Abandoned,
+    RunInterrupted,
+    observe,
+    open_steps,
+    states_of,
+    take_inventory,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from planner.model import Cell, Desired, Node, Plan, Policy, Presence
     from planner.ports import Knowledge, Store
     from planner.scope import Scope
-    from planner.transaction import Observation, World
+    from planner.transaction import Inventory, Observation, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +53,39 @@ def make_plan(
     allowances: Allowances = NOTHING_ALLOWED,
     scope: Scope = EVERYTHING,
 ) -> Plan:
+    """The plan alone; see `survey`."""
+    return survey(desired, store, policy, world, allowances, scope).plan
+
+
+def survey(
+    desired: Desired,
+    store: Store,
+    policy: Policy,
+    world: World,
+    allowances: Allowances = NOTHING_ALLOWED,
+    scope: Scope = EVERYTHING,
+) -> Planned:
     """Read every node in scope and say what differs. Takes no lock and changes nothing.
 
     Raises:
         WrongUsage: the scope names what is not there, or leaves nothing.
         NodesUnreadable: at least one node could not be read; it is never taken as empty.
         StalePlan: the cluster's name or store belongs to other nodes.
+        FileInvalid: the file asks for what cannot be done.
         Interrupted: before everything was read.
     """
     knowledge = store.knowledge(desired.cluster)
     check_identity(desired, knowledge)
     check_supported(desired)
+    check_prune(desired)
     watched = to_watch(store, desired.cluster, policy, world.clock)
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
     size = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
     part, known = part_of(desired, knowledge, scope)
-    seen = read(cells_to_read(part, known), part.nodes, policy, world)
+    inventory = take_lists(part.nodes, policy, world)
+    lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
+    cells = list(cells_to_read(part, known, lists))
+    seen = read(cells, part.nodes, policy, world, unreadable=inventory.unreadable)
     plan = build(
         desired,
         knowledge,
@@ -69,9 +94,42 @@ def make_plan(
         allow_delete_adopted=allowances.delete_adopted,
         allow_lossy=allowances.lossy_delete,
         allow_deletes=allowances.deletes,
+        lists=lists,
         scope=size,
     )
-    return replace(plan, created=world.clock.wall())
+    plan = replace(plan, created=world.clock.wall(), warnings=(*plan.warnings, *unnamed))
+    return Planned(plan, Survey(tuple(dict.fromkeys(cell.group for cell, _ in cells)), seen.presences))
+
+
+def _with_pruned(
+    desired: Desired, knowledge: Knowledge, lists: Lists, scope: Scope
+) -> tuple[Lists, tuple[str, ...]]:
+    """Choose the strangers that are to be read, since the file asks for their deletion; and a warning."""
+    if not desired.prune:
+        return lists, ()
+    from planner.desired.shape import id_problem
+
+    unknown = tuple(filter(scope.includes_group, strangers(desired, knowledge, lists)))
+    named = tuple(group for group in unknown if not id_problem(group))
+    stay = len(unknown) - len(named)
+    warning = f"{stay} unmanaged groups stay: their ids can stand in no file and in no request"
+    return replace(lists, read=named), ((warning,) if stay else ())
+
+
+def check_prune(desired: Desired) -> None:
+    """Refuse to prune where it cannot be known what there is.
+
+    Raises:
+        FileInvalid: names the nodes that cannot list their groups.
+    """
+    silent = [node.name for node in desired.nodes if node.dialect.list_path is None]
+    if desired.prune and silent:
+        raise FileInvalid(
+            "`prune: true` needs the list of all groups of every node",
+            where=desired.origin,
+            why=f"there is no `api.list` for {', '.join(silent)}",
+            next=f"set `{hints.API}.list`, or `api.list` of these nodes, or take `prune: true` out",
+        )
 
 
 def check_supported(desired: Desired) -> None:
@@ -80,13 +138,12 @@ def check_supported(desired: Desired) -> None:
     Raises:
         FileInvalid: names it.
     """
-    missing = ["`prune: true`"] if desired.prune else []
-    missing += [f"`credential` (of {node.name})" for node in desired.nodes if node.credential]
+    missing = [f"`credential` (of {node.name})" for node in desired.nodes if node.credential]
     if missing:
         raise FileInvalid(
             f"This version does not support {', '.join(missing)} yet",
             where=desired.origin,
-            next="remove it; single groups are deleted with `state: absent`",
+            next="remove it",
         )
 
 
@@ -138,17 +195,33 @@ def check_finished(store: Store, cluster: str, knowledge: Knowledge | None = Non
         )
 
 
+def take_lists(nodes: tuple[Node, ...], policy: Policy, world: World) -> Inventory:
+    """List every node that can; those that failed are an error of `read`, with all others.
+
+    Raises:
+        Interrupted: the run was stopped; nothing was changed.
+    """
+    try:
+        return take_inventory(nodes, policy, world)
+    except (RunInterrupted, Abandoned) as stop:
+        raise Interrupted("Interrupted while listing; nothing was changed") from stop
+
+
 def read(
-    cells: Iterable[tuple[Cell, Presence | None]], nodes: tuple[Node, ...], policy: Policy, world: World
+    cells: Iterable[tuple[Cell, Presence | None]],
+    nodes: tuple[Node, ...],
+    policy: Policy,
+    world: World,
+    unreadable: Mapping[str, str] | None = None,
 ) -> Observation:
-    """Read cells, all or nothing.
+    """Read cells, all or nothing. `unreadable`: nodes that are known to be so, and why.
 
     Raises:
         NodesUnreadable: names every node that could not be read.
         Interrupted: the run was stopped; nothing was changed.
     """
     try:
-        seen = observe(cells, nodes, policy, world)
+        seen = observe(cells, nodes, policy, world, unreadable)
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:

@@ -22,10 +22,11 @@ COMMANDS = {
     "recover": "Finish what a dead or failed run left.",
     "status": "Show the lock, what is unfinished, and the last apply.",
     "history": "Show past transactions.",
-    "show": "Show one transaction, and what became of its steps.",
+    "show": "Show one transaction and what became of its steps, or a saved plan.",
     "undo": "Plan the reverse of an earlier transaction.",
     "init": "Write a commented groups.yaml and .env to start from.",
     "schema": "Print a JSON Schema.",
+    "completion": "Print the completion script of your shell.",
     "simulate": "Run a simulated cluster with faults.",
     "demo": "Show the whole story on a simulated cluster.",
 }

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from planner.cli.completion import (
+    Completer,
+    complete_applied,
+    complete_clusters,
+    complete_groups,
+    complete_nodes,
+    complete_transactions,
+)
 from planner.scope import Scope
 from planner.settings import SETTINGS, Setting
+from planner.views.render import ENDINGS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -84,6 +94,41 @@ def format_option(function: _F) -> _F:
     )(function)
 
 
+def report_options(function: _F) -> _F:
+    """Add `--format` with every format that a plan has, and `--report FILE`."""
+    for option in (
+        click.option(
+            "--report",
+            "reports",
+            type=ReportFile(dir_okay=False, path_type=Path),
+            multiple=True,
+            metavar="FILE",
+            help="Write the plan to this file, too, as its ending says: .json, .md or .html. Repeatable.",
+        ),
+        click.option(
+            "--format",
+            "output",
+            type=click.Choice(["text", "json", "markdown", "html"]),
+            default="text",
+            show_default=True,
+            help="What is written to stdout.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+class ReportFile(click.Path):
+    """The name of a file whose ending names a format; another is wrong usage before anything is read."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Judge the ending."""
+        path = super().convert(value, param, ctx)
+        if path.suffix not in ENDINGS:
+            self.fail(f"{str(path)!r} must end in {', '.join(ENDINGS)}", param, ctx)
+        return path
+
+
 def quiet_option(function: _F) -> _F:
     """Add `--quiet`."""
     return click.option(
@@ -94,11 +139,19 @@ def quiet_option(function: _F) -> _F:
 cluster_option = click.option(
     "--cluster",
     metavar="NAME",
+    shell_complete=complete_clusters,
     help="The cluster's name; needed only when there is no readable file and the store knows several.",
 )
 
 
-transaction_argument = click.argument("number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS))
+def _transaction(complete: Completer) -> Callable[[_F], _F]:
+    return click.argument(
+        "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete
+    )
+
+
+transaction_argument = _transaction(complete_transactions)
+applied_argument = _transaction(complete_applied)
 
 
 def guard_options(function: _F) -> _F:
@@ -144,11 +197,21 @@ def scope_options(function: _F) -> _F:
     ) -> Any:
         return function(scope=Scope(group, exclude_group, node, exclude_node), **rest)
 
-    for name, text in (
-        ("--exclude-node", "Without nodes whose name matches: one that is down, say. It is not asked."),
-        ("--node", "Only nodes whose name matches. Repeatable, as the other three."),
-        ("--exclude-group", "Without groups whose id matches; exclusions win."),
-        ("--group", "Only groups whose id matches: `*`, `?` and `[abc]` as in a shell, and with case."),
+    for name, complete, text in (
+        (
+            "--exclude-node",
+            complete_nodes,
+            "Without nodes whose name matches: one that is down, say. It is not asked.",
+        ),
+        ("--node", complete_nodes, "Only nodes whose name matches. Repeatable, as the other three."),
+        ("--exclude-group", complete_groups, "Without groups whose id matches; exclusions win."),
+        (
+            "--group",
+            complete_groups,
+            "Only groups whose id matches: `*`, `?` and `[abc]` as in a shell, and with case.",
+        ),
     ):
-        collected = click.option(name, multiple=True, metavar="PATTERN", help=text)(collected)
+        collected = click.option(name, multiple=True, metavar="PATTERN", shell_complete=complete, help=text)(
+            collected
+        )
     return collected  # type: ignore[return-value]  # what click calls has other parameters than `function`

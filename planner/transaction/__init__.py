@@ -7,17 +7,18 @@
     cells.py       the life of one cell: carried out, settled, verified, undone
     machine.py     stages forward, everything backward
     recovery.py    what a dead run left, as steps to undo
-    observe.py     reading many cells
+    observe.py     reading many cells, listing nodes
 """
 
 from planner.transaction.machine import Outcome, StepOutcome, Transaction, World, runs_of
-from planner.transaction.observe import Observation, observe
+from planner.transaction.observe import Inventory, Observation, observe, take_inventory
 from planner.transaction.recovery import open_steps, patience, resume, states_of
 from planner.transaction.run import StepRun
 from planner.transaction.scheduler import Abandoned, RunInterrupted
 
 __all__ = [
     "Abandoned",
+    "Inventory",
     "Observation",
     "Outcome",
     "RunInterrupted",
@@ -31,4 +32,5 @@ __all__ = [
     "resume",
     "runs_of",
     "states_of",
+    "take_inventory",
 ]

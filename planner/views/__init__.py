@@ -4,13 +4,17 @@
 
     base.py      View: what the command line asks of a view
     summary.py   a plan as rows and counts; the same for every format                  (pure)
+    report.py    all that there is to say of a plan, and its matrix of groups by nodes   (pure)
     words.py     escaping, widths, plurals                                             (pure)
     layout.py    lines of styled spans, wrapped to a width                             (pure)
     plan_text.py, result_text.py, history_text.py, error_text.py    the screens, as lines   (pure)
+    markdown.py, marked.py    a plan for the comment of a pull request                  (pure)
+    html.py      a plan as one HTML file, from templates/;  render.py: a report as a whole text
+    source_text.py    a problem of a file, with its line and a caret                     (pure)
     tally.py     where a phase is, from the events                                     (pure)
     channel.py   a stream that cannot break a run
     plain.py     progress as plain lines;  bar.py: as a live bar
-    text.py, document.py, events.py    the views;  data.py: results as JSON data
+    text.py, document.py, events.py, pages.py    the views;  data.py: results as JSON data
     picture.py   what a terminal showed, as SVG
 
 Importing this package imports nothing of that; rich is imported by the text view only.
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "View", "open_view"]
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "markdown", "html")
 
 
 def open_view(
@@ -47,7 +51,7 @@ def open_view(
     """The view of one run.
 
     Args:
-        format: ``text`` or ``json``.
+        format: ``text``, ``json``, or, of a plan, ``markdown`` or ``html``.
         color: ``auto``, ``always`` or ``never``; for text only.
         quiet: whether progress and remarks are left out; results, warnings and errors stay.
         events: whether JSON comes as JSON Lines of events (apply, reconcile) instead of one document.
@@ -66,13 +70,17 @@ def open_view(
 
     out, err = Channel(stdout), Channel(stderr)
     clock = clock or SystemClock()
-    if format == "text":
+    if format != "json":
         from planner.views.screen import open_screen
-        from planner.views.text import TextView
 
-        return TextView(
-            open_screen(out, color, environ), open_screen(err, color, environ), clock=clock, quiet=quiet
-        )
+        screens = open_screen(out, color, environ), open_screen(err, color, environ)
+        if format == "text":
+            from planner.views.text import TextView
+
+            return TextView(*screens, clock=clock, quiet=quiet)
+        from planner.views.pages import PageView
+
+        return PageView(*screens, clock=clock, quiet=quiet, format=format)
     if events:
         from planner.views.events import EventView
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from planner.model import Plan
     from planner.ports import Record, Reporter
     from planner.results import Applied, Recovered, Status
+    from planner.views.report import Report
 
 
 class View(Protocol):
@@ -20,7 +21,7 @@ class View(Protocol):
     No method is called while the progress of `reporter` runs, except `warning` and `info`; those two may
     also be called from another thread (logging).
 
-    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `status`, `history`,
+    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `report`, `status`, `history`,
     `transaction`, and `recovering` of a dry run, have nothing but their output, and raise `PlannerError` when
     it could not be written; a pipe whose reader left is no error.
     """
@@ -36,6 +37,9 @@ class View(Protocol):
             saved: name of the plan file that was written.
             undoes: the transaction that the plan is the reverse of.
         """
+
+    def report(self, report: Report) -> None:
+        """Show what a plan would do, where more is known of it than `plan` takes."""
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""

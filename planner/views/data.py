@@ -16,9 +16,10 @@ from planner.views.summary import summarize, to_bring_back
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from planner.model import Cell, Plan, Step
+    from planner.model import Cell, Step
     from planner.ports import Record
     from planner.results import Applied, Recovered, Status
+    from planner.views.report import Report
 
 Json = dict[str, Any]
 
@@ -29,10 +30,14 @@ def dump(data: Json, indent: int | None = None) -> str:
     return json.dumps(data, indent=indent, separators=separators, default=str)
 
 
-def of_plan(plan: Plan) -> Json:
+def of_plan(report: Report) -> Json:
     """The plan file's document, which an apply accepts, and a summary."""
-    document: Json = json.loads(codec.dump_plan(plan))
-    return {**document, "summary": asdict(summarize(plan))}
+    return {**codec.document_of(report.plan), "summary": asdict(report.summary)}
+
+
+def page_of(report: Report) -> str:
+    """The same as text, in ASCII; one step in a line."""
+    return codec.lay_out(of_plan(report)) + "\n"
 
 
 def of_error(error: PlannerError) -> Json:

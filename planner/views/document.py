@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from planner.views import data
 from planner.views.machine import MachineView
 from planner.views.plain import plain_progress
+from planner.views.report import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from planner.model import Plan
     from planner.ports import Record, Reporter
     from planner.results import Applied, Recovered, Status
+    from planner.views.report import Report
 
 
 class DocumentView(MachineView):
@@ -31,8 +33,13 @@ class DocumentView(MachineView):
         self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
     ) -> None:
         """Print the plan file's document with a ``summary``."""
-        del origin, saved, undoes
-        self._print(data.of_plan(plan))
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+
+    def report(self, report: Report) -> None:
+        """Print the plan file's document with a ``summary``."""
+        self._printed = True
+        self._out.write(data.page_of(report))
+        self._out.flush()
         self._check()
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from planner import __version__
 from planner.views import data
 from planner.views.machine import MachineView
+from planner.views.report import report_of
 from planner.views.tally import Tally
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Recovered, Status
     from planner.views.channel import Channel
+    from planner.views.report import Report
 
 FORMAT = "planner.events"
 VERSION = 1
@@ -41,8 +43,11 @@ class EventView(MachineView):
         self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
     ) -> None:
         """Write the plan, as in its file, with a ``summary``."""
-        del origin, saved, undoes
-        self._line("plan", {"plan": data.of_plan(plan)})
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+
+    def report(self, report: Report) -> None:
+        """Write the plan, as in its file, with a ``summary``."""
+        self._line("plan", {"plan": data.of_plan(report)})
         self._check()
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:

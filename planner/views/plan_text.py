@@ -7,21 +7,12 @@ from typing import TYPE_CHECKING
 
 from planner.guards import named
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
-from planner.views.summary import Kind, Row, rows_of, summarize
-from planner.views.words import (
-    allowed,
-    count,
-    fragment,
-    on_nodes,
-    plan_sentence,
-    sentence,
-    shown,
-    unchanged_sentence,
-    undo_sentence,
-)
+from planner.views.summary import Kind, Row
+from planner.views.words import allowed, count, fragment, on_nodes, sentence, shown
 
 if TYPE_CHECKING:
-    from planner.model import Plan, Refusal
+    from planner.model import Refusal
+    from planner.views.report import Report
 
 MAX_ROWS = 200
 """Rows of the diff that a terminal shows; nobody reads ten thousand there."""
@@ -45,15 +36,13 @@ REMARKS = {
 }
 
 
-def plan_lines(
-    plan: Plan, width: int | None, *, origin: str, saved: str | None, undoes: int | None = None
-) -> list[Line]:
-    """Everything that `planner plan` prints, and `planner undo` of transaction `undoes`."""
-    rows = rows_of(plan)
-    lines: list[Line] = diff_lines(rows, len(plan.nodes), width)
+def plan_lines(report: Report, width: int | None) -> list[Line]:
+    """Everything that `planner plan`, `planner undo` and `planner show` of a plan file print."""
+    plan = report.plan
+    lines: list[Line] = diff_lines(report.rows, len(plan.nodes), width)
     if lines:
         lines.append(EMPTY)
-    lines += paragraph(_total(plan, rows, origin, undoes), width, style="bold")
+    lines += paragraph(report.sentence, width, style="bold")
     if plan.allowances:
         lines += paragraph(f"Allowed knowingly: {allowed(plan.allowances)}.", width, style="yellow")
     groups: tuple[str, ...] = ()
@@ -64,8 +53,8 @@ def plan_lines(
         lines += paragraph("As it is, this plan cannot be applied.", width, style="red")
     for warning in plan.warnings:
         lines += warning_lines(warning, width)
-    if saved is not None:
-        lines += paragraph(_saved(plan, saved), width)
+    if how := _how_to_apply(report):
+        lines += paragraph(how, width)
     return lines
 
 
@@ -118,14 +107,10 @@ def _refusal(refusal: Refusal, width: int | None, *, listed: bool) -> list[Line]
     return lines + paragraph(fragment(refusal.cure), width, lead=Span("  next: "), hang=4)
 
 
-def _total(plan: Plan, rows: tuple[Row, ...], origin: str, undoes: int | None) -> str:
-    if plan.has_changes:
-        return plan_sentence(summarize(plan, rows))
-    return unchanged_sentence(origin) if undoes is None else undo_sentence(undoes, len(plan.forgets))
-
-
-def _saved(plan: Plan, saved: str) -> str:
-    name = shown(saved)
-    if plan.refusals or plan.is_empty:
-        return f"Saved to {name}."
-    return f"Saved to {name}. Apply exactly this: planner apply {shown(shlex.quote(saved))}"
+def _how_to_apply(report: Report) -> str:
+    if report.saved is None:
+        return ""
+    saved = "" if report.offline else f"Saved to {shown(report.saved)}. "
+    if report.can_be_applied:
+        saved += f"Apply exactly this: planner apply {shown(shlex.quote(report.saved))}"
+    return saved.rstrip()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Kind(enum.StrEnum):
-    """What happens to a group. The last two send no request and are no change; the two before send none."""
+    """What happens to a group. Only the first four are changes; only the first three send requests."""
 
     CREATE = "create"
     REPAIR = "repair"
@@ -26,6 +26,7 @@ class Kind(enum.StrEnum):
     UNPROTECT = "unprotect"
     FORGET = "forget"
     KEEP = "keep"
+    UNMANAGED = "unmanaged"
 
 
 WRITES = frozenset({Kind.CREATE, Kind.REPAIR, Kind.DELETE})
@@ -134,6 +135,17 @@ def _note_protection(plan: Plan, groups: dict[str, dict[Kind, _Draft]]) -> dict[
             else:
                 notes[group, first] = note
     return notes
+
+
+def unmanaged_rows(plan: Plan) -> tuple[Row, ...]:
+    """One row per group that nobody declared and nobody manages, with the nodes that hold it.
+
+    They are none of `rows_of`: there may be a hundred thousand, and nothing happens to them.
+    """
+    holders: dict[str, list[str]] = {}
+    for cell in plan.unmanaged:
+        holders.setdefault(cell.group, []).append(cell.node)
+    return tuple(Row(Kind.UNMANAGED, group, tuple(names)) for group, names in holders.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from planner.views.layout import Span, paragraph
 from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
+from planner.views.report import report_of
 from planner.views.result_text import applied_lines, recovered_lines, recovering_lines, status_lines
 from planner.views.words import shown
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from planner.model import Plan
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Recovered, Status
+    from planner.views.report import Report
     from planner.views.screen import Screen
 
 
@@ -37,7 +39,11 @@ class TextView:
         self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
     ) -> None:
         """Show the diff and what it amounts to."""
-        self._out.show(plan_lines(plan, self._out.width, origin=origin, saved=saved, undoes=undoes))
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+
+    def report(self, report: Report) -> None:
+        """Show the diff and what it amounts to."""
+        self._out.show(plan_lines(report, self._out.width))
         check_written(self._out.channel)
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:

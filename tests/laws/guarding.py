@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from planner import codec
+from planner import codec, diff
 from planner.app import applying, planning
-from planner.errors import NodesUnreadable, PlannerError, Refused, Reversed, StalePlan
-from planner.model import Limits, Node, Plan
+from planner.errors import FileInvalid, NodesUnreadable, PlannerError, Refused, Reversed, StalePlan
+from planner.model import Dialect, Limits, Node, Plan, Presence
+from planner.transaction import Observation
 from planner.transaction.cells import Cells
 from planner.verdict import Method
 from tests.builders import ABSENT, NAMES, NODES, READ, RICH, UNLIMITED, Bench, desired, group, refused
-from tests.laws.book import law, nothing, replaced, wrapped
+from tests.laws.book import law, nothing, replaced, when, wrapped
 from tests.simulation import mutations
 
 POST, DEL = Method.CREATE, Method.DELETE
@@ -229,3 +230,51 @@ def a_record_that_becomes_richer_in_the_last_moment_is_not_deleted() -> None:
     with pytest.raises(Reversed, match="more than the id"):
         bench.apply(plan)
     assert bench.writes == []
+
+
+def _pruning(judge: Any) -> Any:
+    return lambda *args, **more: judge(*args, **{**more, "prune": True})
+
+
+LISTING = tuple(replace(node, dialect=Dialect(list_path="/v1/group/")) for node in NODES)
+
+
+@law("9.3", wrapped(diff, "_judge", _pruning))
+def what_nobody_declared_is_shown_and_left_alone() -> None:
+    bench = Bench(holds={"a": NAMES, "old": NAMES})
+    bench.file = desired(group("a", "node01"), nodes=LISTING)
+    plan = bench.plan()
+    assert {str(cell) for cell in plan.unmanaged if cell.node == "node02"} == {"a on node02", "old on node02"}
+    bench.apply(plan)
+    assert bench.writes == []
+
+
+@law(
+    "9.3",
+    replaced(planning, "check_prune", nothing),
+    wrapped(planning, "take_lists", lambda old: lambda *args: replace(old(*args), unreadable={})),
+)
+def without_the_list_of_every_node_nothing_is_pruned() -> None:
+    bench = Bench(holds={"old": NAMES})
+    bench.file = desired(nodes=(LISTING[0], *NODES[1:]), prune=True)
+    refused(bench, FileInvalid, bench.plan, 1)
+    bench.file = desired(nodes=LISTING, prune=True)
+    bench.always(Method.LIST, "", "node03", "error_before")
+    refused(bench, NodesUnreadable, bench.plan, 1)
+
+
+@law("9.3", wrapped(planning, "read", lambda old: _believing))
+def what_is_pruned_was_read_on_every_node() -> None:
+    """A list may be older than the cluster: the before-image comes from a read."""
+    bench = Bench(holds={"old": NAMES})
+    bench.file = desired(nodes=LISTING, prune=True)
+    bench.on(READ, "old", "node02", when(lambda: bench.world.nodes["node02"].discard("old")))
+    plan = bench.plan()
+    assert [step.cell.node for step in plan.steps] == ["node03", "node01"]
+    bench.apply(plan)
+    assert bench.holders("old") == set()
+
+
+def _believing(cells: Any, *_args: Any, **_more: Any) -> Observation:
+    """What a list shows is taken as read."""
+    return Observation(presences={cell: expected or Presence.ABSENT for cell, expected in cells})

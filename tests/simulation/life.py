@@ -50,6 +50,8 @@ URLS = {name: f"http://{name}" for name in NAMES}
 NODES = tuple(Node(name, url) for name, url in URLS.items())
 FOREIGN_NODES = tuple(replace(node, dialect=Dialect(exists=(400, 500))) for node in NODES)
 NO_LIMITS = Limits(None, None)
+STRANGER = "stranger"
+"""A group that nobody declared and nobody manages, where a file prunes."""
 UNTOUCHED = FINISHED
 """A cell in one of these states, as the store holds it, must not be written."""
 
@@ -96,7 +98,12 @@ class Life:
                 wanted.append(Group(group, NAMES, state))
         self.world.exists = 500 if self.scenario.ambiguous else 400
         nodes = FOREIGN_NODES if self.scenario.ambiguous else NODES
-        return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS)
+        if not self.scenario.prune:
+            return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS)
+        for name in self.rng.sample(NAMES, self.rng.randint(1, 3)):
+            self.world.nodes[name].add(STRANGER)
+        nodes = tuple(replace(n, dialect=replace(n.dialect, list_path="/v1/group/")) for n in nodes)
+        return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS, prune=True)
 
     # Runs.
 
@@ -298,9 +305,10 @@ class Life:
 
     def check_declared(self) -> None:
         """Raise `Violation` unless every declared group is as the file says, on every node."""
-        self._check_cells(
-            {Cell(group.id, name): group.state for group in self.desired.groups for name in group.nodes}
-        )
+        wanted = {Cell(group.id, name): group.state for group in self.desired.groups for name in group.nodes}
+        if self.desired.prune:
+            wanted |= dict.fromkeys((Cell(STRANGER, name) for name in NAMES), Presence.ABSENT)
+        self._check_cells(wanted)
 
     def _check_named(self) -> None:
         """Exit 4: every cell that is not as it was is open in the journal."""

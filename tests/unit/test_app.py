@@ -106,8 +106,8 @@ def test_a_cluster_that_is_pinned_to_another_store_is_refused() -> None:
 
 def test_what_this_version_cannot_do_is_refused_and_not_left_out() -> None:
     bench = Bench("a")
-    bench.file = desired("a", prune=True)
-    assert "prune" in refused(bench, FileInvalid, bench.plan, 1).what
+    bench.file = desired("a", nodes=(replace(NODES[0], credential="env:TOKEN"), *NODES[1:]))
+    assert "`credential` (of node01)" in refused(bench, FileInvalid, bench.plan, 1).what
 
 
 # Applying.

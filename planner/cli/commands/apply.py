@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from planner.cli.completion import complete_nodes
 from planner.cli.files import read_plan
 from planner.cli.options import (
     Command,
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Apply without a question (not needed with a plan file).")
-@click.option("--canary", multiple=True, metavar="NODE", help="This node goes first, whole. Repeatable.")
+@click.option(
+    "--canary",
+    multiple=True,
+    metavar="NODE",
+    shell_complete=complete_nodes,
+    help="This node goes first, whole. Repeatable.",
+)
 @scope_options
 @allowance_options
 @format_option

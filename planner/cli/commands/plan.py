@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.files import write_private
 from planner.cli.options import (
     Command,
     allowance_options,
-    format_option,
     quiet_option,
+    report_options,
     scope_options,
     settings_options,
 )
+from planner.cli.reports import Outputs
 from planner.cli.session import Session
 from planner.errors import ChangesPending, Refused
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @scope_options
 @allowance_options
-@format_option
+@report_options
 @quiet_option
 @settings_options()
 def command(
@@ -40,6 +40,7 @@ def command(
     out: Path | None,
     detailed_exitcode: bool,
     output: str,
+    reports: tuple[Path, ...],
     quiet: bool,
     scope: Scope,
     allow_deletes: int | None,
@@ -55,10 +56,12 @@ def command(
       planner plan --out plan.json && planner apply plan.json
       planner plan --detailed-exitcode --format json > plan.json
       planner plan --exclude-node node03 --group 'pay*' --out part.json
+      planner plan --out plan.json --report plan.md --report plan.html --detailed-exitcode
     """
-    from planner import codec
-    from planner.app import Allowances, check_finished, make_plan, what_to_recover
+    from planner.app import Allowances, check_finished, survey, what_to_recover
+    from planner.views.report import report_of
 
+    outputs = Outputs(out, reports)
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired()
         store = session.store()
@@ -74,10 +77,18 @@ def command(
             )
         allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
         with session.world(desired.nodes) as world:
-            plan = make_plan(desired, store, session.settings.policy(), world, allowances, scope)
-        if out is not None:
-            write_private(out, codec.dump_plan(plan))
-        session.view.plan(plan, origin=desired.origin, saved=str(out) if out else None)
+            planned = survey(desired, store, session.settings.policy(), world, allowances, scope)
+        plan = planned.plan
+        outputs.write(
+            session.view,
+            report_of(
+                plan,
+                survey=planned.survey,
+                file=desired.origin,
+                saved=outputs.saved,
+                beside=outputs.names,
+            ),
+        )
         if detailed_exitcode and plan.refusals:
             return Refused.exit_code
         return ChangesPending.exit_code if detailed_exitcode and plan.has_changes else 0
