@@ -55,7 +55,7 @@ simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the e
 docs: $(VENV)/.dev-installed ## Write the reference again and build the documentation into site/
 	@$(BIN)/python docs/generate.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo 'Built site/index.html'
+	@echo 'Built site/. To read it: $(BIN)/python -m http.server --directory site'
 
 pictures: $(VENV)/.dev-installed ## Draw docs/pictures/ again, from real runs on a simulated cluster
 	@$(BIN)/python docs/pictures.py
