@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import signal
 import sys
@@ -17,14 +18,17 @@ from planner.errors import Interrupted, PlannerError, WrongUsage
 
 COMMANDS = {
     "validate": "Check groups.yaml offline.",
+    "nodes": "Reach every node, and show how it answers.",
     "plan": "Read every node and show what would change.",
     "apply": "Carry out a plan on every node, or reverse it.",
     "recover": "Finish what a dead or failed run left.",
+    "reconcile": "For a scheduler: recover if needed, then repair drift.",
     "status": "Show the lock, what is unfinished, and the last apply.",
     "history": "Show past transactions.",
     "show": "Show one transaction and what became of its steps, or a saved plan.",
     "undo": "Plan the reverse of an earlier transaction.",
     "init": "Write a commented groups.yaml and .env to start from.",
+    "import": "Write a groups.yaml from what a cluster holds.",
     "schema": "Print a JSON Schema.",
     "completion": "Print the completion script of your shell.",
     "simulate": "Run a simulated cluster with faults.",
@@ -45,7 +49,8 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"planner.cli.commands.{cmd_name}")
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"planner.cli.commands.{name}")
         command = module.command
         assert isinstance(command, click.Command)  # noqa: S101  (every module of the folder has one)
         return command

@@ -26,6 +26,23 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 STORE_ONLY = frozenset({"file", "store", "lock_timeout", "log_level", "log_format", "color"})
 """Settings of commands that ask no node."""
 
+NODES_ONLY = frozenset(
+    {
+        "file",
+        "connect_timeout",
+        "read_timeout",
+        "retries",
+        "retry_status",
+        "backoff",
+        "backoff_max",
+        "parallelism",
+        "log_level",
+        "log_format",
+        "color",
+    }
+)
+"""Settings of commands that read nodes, and need no store."""
+
 MOST_TRANSACTIONS = 2**31 - 1
 """The largest number that every store can be asked for."""
 

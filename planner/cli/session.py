@@ -52,6 +52,7 @@ class Session:
         self.control = RunControl(self.clock, self.settings.grace)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
+        self._read: bytes | None = None
 
     def __enter__(self) -> Self:
         from planner.cli.logs import configure
@@ -85,9 +86,19 @@ class Session:
         from planner.desired import parse
 
         origin = "standard input" if self.reads_stdin else self.settings.file
-        return parse(self._text(), origin=origin, nodes_override=self.settings.nodes)
+        return parse(self.text(), origin=origin, nodes_override=self.settings.nodes)
 
-    def _text(self) -> bytes:
+    def text(self) -> bytes:
+        """The file as it is; standard input is read once.
+
+        Raises:
+            FileInvalid: it cannot be read.
+        """
+        if self._read is None:
+            self._read = self._read_file()
+        return self._read
+
+    def _read_file(self) -> bytes:
         if self.reads_stdin:
             return sys.stdin.buffer.read()
         try:

@@ -68,7 +68,7 @@ def take_inventory(nodes: Iterable[Node], policy: Policy, world: World) -> Inven
         world.reporter.emit(Event("progress", "", None, name))
 
     world.reporter.emit(Event("phase", "list", total=len(able)))
-    _scheduler(policy, world).run(take(node.name) for node in able)
+    scheduler_of(policy, world).run(take(node.name) for node in able)
     return inventory
 
 
@@ -107,11 +107,13 @@ def observe(
         world.reporter.emit(Event("progress", "", None, cell.node, cell.group))
 
     world.reporter.emit(Event("phase", "read", total=len(todo)))
-    _scheduler(policy, world).run(look(cell, expected) for cell, expected in todo)
+    scheduler_of(policy, world).run(look(cell, expected) for cell, expected in todo)
     return seen
 
 
-def _scheduler(policy: Policy, world: World) -> Scheduler:
+def scheduler_of(policy: Policy, world: World) -> Scheduler:
+    """A scheduler for reads, which says that an interrupt is heeded."""
+
     def on_interrupt(_stops: bool) -> None:
         world.reporter.emit(Event("note", "interrupted: what is in flight is awaited"))
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status
     from planner.views.report import Report
 
 
@@ -21,9 +21,9 @@ class View(Protocol):
     No method is called while the progress of `reporter` runs, except `warning` and `info`; those two may
     also be called from another thread (logging).
 
-    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `report`, `status`, `history`,
-    `transaction`, and `recovering` of a dry run, have nothing but their output, and raise `PlannerError` when
-    it could not be written; a pipe whose reader left is no error.
+    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `report`, `status`,
+    `history`, `transaction`, `nodes`, `imported`, and `recovering` of a dry run, have nothing but their
+    output, and raise `PlannerError` when it could not be written; a pipe whose reader left is no error.
     """
 
     def plan(
@@ -58,6 +58,18 @@ class View(Protocol):
 
     def transaction(self, record: Record) -> None:
         """Show one transaction, with what became of its steps."""
+
+    def nodes(self, probed: Probed) -> None:
+        """Show how every node answered."""
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Show what a cluster holds.
+
+        Args:
+            result: what was found.
+            text: the groups.yaml that was made of it.
+            saved: name of the file that it was written to; where there is none, the text is the result.
+        """
 
     def error(self, error: PlannerError) -> None:
         """Show how the run ended, on stderr (for JSON as a document on stdout too)."""

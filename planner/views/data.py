@@ -11,14 +11,14 @@ from planner.errors import PlannerError, Refused
 from planner.model import Action, StepState
 from planner.ports import CellMark
 from planner.undo import plan_of
-from planner.views.summary import summarize, to_bring_back
+from planner.views.summary import summarize, to_bring_back, unmanaged_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from planner.model import Cell, Step
     from planner.ports import Record
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probe, Probed, Recovered, Status
     from planner.views.report import Report
 
 Json = dict[str, Any]
@@ -31,8 +31,9 @@ def dump(data: Json, indent: int | None = None) -> str:
 
 
 def of_plan(report: Report) -> Json:
-    """The plan file's document, which an apply accepts, and a summary."""
-    return {**codec.document_of(report.plan), "summary": asdict(report.summary)}
+    """The plan file's document, which an apply accepts, a summary, and what nobody declared or manages."""
+    unmanaged = [{"group": row.group, "nodes": list(row.nodes)} for row in unmanaged_rows(report.plan)]
+    return {**codec.document_of(report.plan), "summary": asdict(report.summary), "unmanaged": unmanaged}
 
 
 def page_of(report: Report) -> str:
@@ -121,6 +122,7 @@ def of_history(records: Iterable[Record]) -> Json:
             {
                 **of_record(record),
                 "cluster": record.cluster,
+                "partial": codec.is_partial(record.intent.plan),
                 "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
                 "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
             }
@@ -133,18 +135,20 @@ def of_transaction(record: Record) -> Json:
     """A transaction, with what became of each step.
 
     `adopts`, `protects` and `unprotects` are what its plan says; null where that cannot be read.
+    So is `scope`, which is also null of a whole plan.
     """
     intent = record.intent
     marks = {mark.number: mark for mark in record.marks}
     adopts: list[Json] | None = []
     protection: dict[str, list[str] | None] = {"protects": [], "unprotects": []}
+    scope = None
     try:
         plan = plan_of(record)
     except PlannerError:
         adopts, protection = None, dict.fromkeys(protection)
     else:
         if plan is not None:
-            adopts = of_cells(plan.adopts)
+            adopts, scope = of_cells(plan.adopts), plan.scope
             protection = {"protects": list(plan.protects), "unprotects": list(plan.unprotects)}
     return {
         **of_record(record),
@@ -155,6 +159,7 @@ def of_transaction(record: Record) -> Json:
         "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
         "adopts": adopts,
         **protection,
+        "scope": asdict(scope) if scope else None,
     }
 
 
@@ -191,3 +196,44 @@ def of_record(record: Record) -> Json:
 def of_cells(cells: Iterable[Cell]) -> list[Json]:
     """Cells as objects."""
     return [cell._asdict() for cell in cells]
+
+
+def of_probed(probed: Probed) -> Json:
+    """How every node answered; latencies are milliseconds."""
+    return {
+        "cluster": probed.cluster,
+        "tries": probed.tries,
+        "nodes": [_probe(probe) for probe in probed.nodes],
+    }
+
+
+def _probe(probe: Probe) -> Json:
+    slowest = max(probe.latencies, default=None)
+    return {
+        "name": probe.node.name,
+        "url": probe.node.url,
+        "labels": dict(probe.node.labels),
+        "state": probe.state,
+        "median_ms": _ms(probe.median) if probe.answered else None,
+        "max_ms": None if slowest is None else _ms(slowest),
+        "failures": list(probe.failures),
+        "can_list": probe.node.dialect.list_path is not None,
+        "groups": probe.listed,
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def of_imported(result: Imported, saved: str | None) -> Json:
+    """What a cluster holds, and where it was written to."""
+    return {
+        "cluster": result.cluster,
+        "nodes": [{"name": node.name, "url": node.url} for node in result.nodes],
+        "groups": [{"group": group, "nodes": list(names)} for group, names in result.groups],
+        "partial": list(result.partial),
+        "absent": list(result.absent),
+        "unnamed": list(result.unnamed),
+        "saved": saved,
+    }

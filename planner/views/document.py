@@ -1,4 +1,4 @@
-"""JSON, one document per run: plan, recover, status, history, show, undo."""
+"""JSON, one document per run: plan, recover, status, history, show, undo, nodes, import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status
     from planner.views.report import Report
 
 
@@ -32,11 +32,11 @@ class DocumentView(MachineView):
     def plan(
         self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
     ) -> None:
-        """Print the plan file's document with a ``summary``."""
+        """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
         self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
 
     def report(self, report: Report) -> None:
-        """Print the plan file's document with a ``summary``."""
+        """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
         self._printed = True
         self._out.write(data.page_of(report))
         self._out.flush()
@@ -72,6 +72,17 @@ class DocumentView(MachineView):
     def transaction(self, record: Record) -> None:
         """Print one transaction."""
         self._print({"format": "planner.transaction", "version": 1, **data.of_transaction(record)})
+        self._check()
+
+    def nodes(self, probed: Probed) -> None:
+        """Print how every node answered."""
+        self._print({"format": "planner.nodes", "version": 1, **data.of_probed(probed)})
+        self._check()
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Print what the cluster holds."""
+        del text
+        self._print({"format": "planner.import", "version": 1, **data.of_imported(result, saved)})
         self._check()
 
     def error(self, error: PlannerError) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Event, Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status
     from planner.views.channel import Channel
     from planner.views.report import Report
 
@@ -30,8 +30,8 @@ class EventView(MachineView):
     """See `planner.views.base.View`.
 
     The first line is of type ``version``; the last one is of type ``summary``, or ``error``. In between are
-    ``plan``, ``recovering``, ``status``, ``history``, ``transaction``, ``warning`` and the kinds of
-    `planner.model.EVENT_KINDS`.
+    ``plan``, ``recovering``, ``status``, ``history``, ``transaction``, ``nodes``, ``import``, ``warning`` and
+    the kinds of `planner.model.EVENT_KINDS`.
     """
 
     def __init__(self, out: Channel, err: Channel, *, clock: Clock, quiet: bool = False) -> None:
@@ -78,6 +78,17 @@ class EventView(MachineView):
     def transaction(self, record: Record) -> None:
         """Write one transaction."""
         self._line("transaction", data.of_transaction(record))
+        self._check()
+
+    def nodes(self, probed: Probed) -> None:
+        """Write how every node answered."""
+        self._line("nodes", data.of_probed(probed))
+        self._check()
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Write what the cluster holds."""
+        del text
+        self._line("import", data.of_imported(result, saved))
         self._check()
 
     def error(self, error: PlannerError) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 _PARTS = {
     "read": frozenset({"progress"}),
+    "list": frozenset({"progress"}),
+    "probe": frozenset({"progress"}),
     "create": frozenset({"done", "not-ours", "failed"}),
     "delete": frozenset({"done", "not-ours", "failed"}),
     "read back": frozenset({"verified"}),
@@ -24,6 +26,8 @@ _ANY = frozenset().union(*_PARTS.values())
 
 TITLES = {
     "read": "Reading",
+    "list": "Listing",
+    "probe": "Asking",
     "create": "Creating",
     "delete": "Deleting",
     "read back": "Reading back",
@@ -31,6 +35,9 @@ TITLES = {
     "verify": "Verifying",
     "reverse": "Reversing",
 }
+
+UNITS = {"list": "node", "probe": "request"}
+"""What the parts of a phase are, where they are no cells."""
 
 LINES_PER_KIND = 20
 """Lines about single cells, per kind and phase; a cluster that times out everywhere must not flood."""
@@ -72,9 +79,14 @@ class Tally:
         return False
 
     @property
+    def unit(self) -> str:
+        """What the phase counts: ``cell``, ``node``."""
+        return UNITS.get(self.phase, "cell")
+
+    @property
     def size(self) -> str:
         """``300 cells``; for the phase that only waits, what it waits for."""
-        cells = count(self.total, "cell")
+        cells = count(self.total, self.unit)
         return f"{cells} with unanswered requests" if self.phase == "settle" else cells
 
     @property
@@ -130,4 +142,4 @@ URGENT = frozenset({"failed", "undo-failed", "warning"})
 
 def parts(tally: Tally) -> str:
     """``120 of 300 cells``."""
-    return f"{tally.done:,} of {count(tally.total, 'cell')}"
+    return f"{tally.done:,} of {count(tally.total, tally.unit)}"

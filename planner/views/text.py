@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from planner.views.error_text import error_lines
 from planner.views.history_text import history_lines, transaction_lines
 from planner.views.layout import Span, paragraph
+from planner.views.nodes_text import imported_lines, nodes_lines
 from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status
     from planner.views.report import Report
     from planner.views.screen import Screen
 
@@ -75,6 +76,21 @@ class TextView:
     def transaction(self, record: Record) -> None:
         """Show one transaction."""
         self._out.show(transaction_lines(record, self._out.width))
+        check_written(self._out.channel)
+
+    def nodes(self, probed: Probed) -> None:
+        """Show how every node answered."""
+        self._out.show(nodes_lines(probed, self._out.width))
+        check_written(self._out.channel)
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Show the file's text as it is, or where it was written to."""
+        if saved is not None:
+            self._out.show(imported_lines(result, saved, self._out.width))
+        elif self._out.channel.isatty():
+            self._out.channel.write("".join(f"{shown(line.expandtabs())}\n" for line in text.splitlines()))
+        else:
+            self._out.channel.write(text)
         check_written(self._out.channel)
 
     def error(self, error: PlannerError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from planner.guards import refused
 from planner.model import EVENT_KINDS, Cell, Event, Presence, Refusal, StepState
 from planner.ports import Holder, Watched
 from planner.results import Applied, Recovered, Status
-from tests.views.samples import EXAMPLE, MIXED, WILD, Screen, plan, record
+from tests.views.samples import ALL, EXAMPLE, MIXED, WILD, Screen, plan, record
 
 
 def document(screen: Screen) -> Any:
@@ -39,9 +40,20 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "requests": 8,
         "protect": 0,
         "unprotect": 0,
+        "scope": None,
     }
+    assert shown.pop("unmanaged") == []
     assert shown == json.loads(codec.dump_plan(MIXED))
     assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
+
+
+def test_what_is_unmanaged_stands_beside_the_plan_whole() -> None:
+    cells = tuple(Cell(f"g{n:02}", name) for n in range(20) for name in ALL[:2])
+    screen = Screen("json")
+    screen.view.plan(replace(MIXED, unmanaged=cells))
+    shown = document(screen)["unmanaged"]
+    assert (len(shown), shown[19]) == (20, {"group": "g19", "nodes": ["node01", "node02"]})
+    assert codec.load_plan(screen.stdout) == MIXED
 
 
 def test_a_refused_plan_tells_every_guard_and_every_group() -> None:
