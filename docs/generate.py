@@ -111,6 +111,9 @@ def _command(context: click.Context, name: str, level: int) -> Iterator[str]:
     if settings:
         flags = [f"[`{option.opts[-1]}`](settings.md#{option.opts[-1][2:]})" for option in settings]
         yield f"Settings: {', '.join(flags)}.\n\n"
+    codes = getattr(command, "_codes", ())
+    if codes:
+        yield f"[Exit codes](#exit-codes): {', '.join(map(str, codes))}.\n\n"
     if isinstance(command, click.Group):
         for child in command.list_commands(context):
             found = command.get_command(context, child)
