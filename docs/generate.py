@@ -98,7 +98,7 @@ def _command(context: click.Context, name: str, level: int) -> Iterator[str]:
     yield f"{'#' * level} {name}\n\n"
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if not paragraph.startswith("\b"):
-            yield " ".join(paragraph.split()) + "\n\n"
+            yield cell(paragraph) + "\n\n"
             continue
         title, *lines = paragraph.removeprefix("\b\n").splitlines()
         yield f"{title}\n\n```console\n" + "".join(f"$ {line.strip()}\n" for line in lines) + "```\n\n"
