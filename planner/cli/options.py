@@ -140,10 +140,9 @@ class ReportFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Judge the ending."""
-        path = super().convert(value, param, ctx)
-        if path.suffix not in ENDINGS:
-            self.fail(f"{str(path)!r} must end in {', '.join(ENDINGS)}", param, ctx)
-        return path
+        if Path(value).suffix not in ENDINGS:
+            self.fail(f"{str(value)!r} must end in {', '.join(ENDINGS)}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def quiet_option(function: _F) -> _F:

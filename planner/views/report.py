@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from planner import codec
 from planner.diff import DRIFT, LATE_EFFECT
 from planner.model import Action, Presence
-from planner.views.summary import Kind, rows_of, summarize
+from planner.views.summary import Kind, rows_of, summarize, unmanaged_rows
 from planner.views.words import partial_sentence, plan_sentence, unchanged_sentence, undo_sentence
 
 if TYPE_CHECKING:
@@ -60,10 +60,14 @@ class Report:
         return unchanged_sentence(file, self.plan.scope)
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What nobody may miss: what a partial plan leaves out, and the plan's own warnings."""
-        part = (partial_sentence(self.plan.scope),) if self.plan.scope else ()
-        return (*part, *self.plan.warnings)
+    def partial(self) -> str:
+        """What a partial plan leaves out, in a sentence; empty for a whole plan."""
+        return partial_sentence(self.plan.scope) if self.plan.scope else ""
+
+    @property
+    def unmanaged(self) -> tuple[Row, ...]:
+        """What nobody declared and nobody manages, and that stays; known only where nodes can list."""
+        return unmanaged_rows(self.plan)
 
     @property
     def digest(self) -> str:
@@ -91,12 +95,21 @@ def report_of(
     return Report(plan, rows, summarize(plan, rows), survey, file, saved, undoes, offline, beside)
 
 
-BY_WEIGHT = (Kind.DELETE, Kind.REPAIR, Kind.CREATE, Kind.ADOPT, Kind.KEEP, Kind.FORGET)
+BY_WEIGHT = (
+    Kind.DELETE,
+    Kind.UNPROTECT,
+    Kind.REPAIR,
+    Kind.CREATE,
+    Kind.ADOPT,
+    Kind.PROTECT,
+    Kind.KEEP,
+    Kind.FORGET,
+)
 """The order in which a reviewer is shown the kinds: what can hurt comes first."""
 
 
 class State(enum.StrEnum):
-    """A cell of the matrix, as one letter. The last four are no change."""
+    """A cell of the matrix, as one letter. The last five are no change."""
 
     CREATE = "+"
     REPAIR = "~"

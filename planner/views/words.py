@@ -75,7 +75,7 @@ def count(number: int, noun: str) -> str:
 
 def sentence(text: str) -> str:
     """One full stop at the end, whatever the author wrote."""
-    text = shown(text.strip())
+    text = shown(text.strip()[: MAX_SENTENCE + 1])
     if len(text) > MAX_SENTENCE:
         return text[:MAX_SENTENCE] + "…"
     text = text.rstrip(".") if text.endswith(".") and not text.endswith("...") else text
@@ -84,7 +84,7 @@ def sentence(text: str) -> str:
 
 def fragment(text: str) -> str:
     """No full stop at the end: for a labelled line, whose end may be a command to copy."""
-    text = shown(text.strip())
+    text = shown(text.strip()[: MAX_SENTENCE + 1])
     if len(text) > MAX_SENTENCE:
         return text[:MAX_SENTENCE] + "…"
     several = ". " in text

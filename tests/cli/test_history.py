@@ -124,8 +124,10 @@ def test_limits_stand_against_an_undo_and_are_raised_knowingly(
 
 
 def test_an_undo_as_json_can_be_applied(applied: Shop, cluster: SimulatedCluster) -> None:
-    ended = applied.run("undo", "1", "--format", "json")
+    ended = applied.run("undo", "1", "--format", "json", "--report", "undo.html", "--report", "undo.md")
     assert ended.json["summary"]["delete"] == 1
+    assert "the others were not read" in (applied.folder / "undo.html").read_text()
+    assert (applied.folder / "undo.md").read_text().startswith("<!-- planner:undo:test -->\n")
     (applied.folder / "undo.json").write_text(ended.out)
     assert applied.run("apply", "undo.json").code == 0
     assert cluster.groups() == dict.fromkeys(cluster.names, ("kept", "old"))
