@@ -144,6 +144,14 @@ def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
         raise _unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
 
 
+def is_partial(line: str) -> bool:
+    """Whether a plan in one line, as the journal holds it, is partial. It is not parsed: it may be long.
+
+    No text within the line reads so, since JSON escapes quotation marks, and no label has an object.
+    """
+    return '"scope":{' in line
+
+
 def plan_from_dict(body: dict[str, Any]) -> Plan:
     """The plan of plain JSON data.
 
@@ -238,6 +246,7 @@ def _check_scope(plan: Plan, scope: PlanScope) -> None:
     """A partial plan names nothing that it left out, and counts right."""
     patterns = scope.patterns
     named = {cell.group for cell in (*plan.adopts, *plan.forgets, *plan.kept)}
+    named |= {*plan.protects, *plan.unprotects}
     named |= {step.cell.group for step in plan.steps} | {seen.cell.group for seen in plan.bystanders}
     inside = all(map(patterns.includes_group, named)) and all(
         patterns.includes_node(node.name) for node in plan.nodes

@@ -8,11 +8,13 @@ group that should exist, is managed, or is deleted: a group that exists nowhere 
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.diff import UNDO, undeclared
 from planner.errors import Refused
 from planner.model import Action, Limits, Presence, Refusal
+from planner.scope import patterns_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -213,8 +215,22 @@ def _groups(steps: Iterable[Step], action: Action) -> tuple[str, ...]:
 
 
 def _maker(plan: Plan) -> str:
-    """The command that made a plan, with what it was allowed, but for a number of deletes."""
+    """The command that made a plan, with its part of the cluster and what it was allowed, but for deletes.
+
+    Without the part, what is advised would plan for the whole cluster.
+    """
     reason = plan.steps[0].reason if plan.steps else ""
     number = reason.removeprefix(f"{UNDO} TX ")
     command = f"planner undo {number}" if reason.startswith(UNDO) and number.isdigit() else "planner plan"
-    return " ".join([command, *(f"--allow-{each}" for each in plan.allowances if "=" not in each)])
+    patterns = patterns_of(plan.scope)
+    part = [
+        f"--{option} {shlex.quote(pattern)}"
+        for option, of in (
+            ("group", patterns.groups),
+            ("exclude-group", patterns.exclude_groups),
+            ("node", patterns.nodes),
+            ("exclude-node", patterns.exclude_nodes),
+        )
+        for pattern in of
+    ]
+    return " ".join([command, *part, *(f"--allow-{each}" for each in plan.allowances if "=" not in each)])

@@ -18,6 +18,8 @@ WILDCARDS = frozenset("*?[")
 class Scope:
     """Patterns as of `fnmatch.fnmatchcase`: `*`, `?` and `[abc]`, against the whole name, and with case.
 
+    A name always matches itself: a group that is called `a[1]` can be named so.
+
     Attributes:
         groups: only groups that one of these matches; empty: every group.
         exclude_groups: and none that one of these matches.
@@ -83,7 +85,7 @@ def _chosen(name: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bo
 @lru_cache(maxsize=64)
 def matcher(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether any of the patterns matches; one look into a set, and one regular expression."""
-    names = frozenset(pattern for pattern in patterns if not has_wildcards(pattern))
+    names = frozenset(patterns)
     wild = [fnmatch.translate(pattern) for pattern in patterns if has_wildcards(pattern)]
     if not wild:
         return names.__contains__

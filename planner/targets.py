@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.errors import WrongUsage
-from planner.scope import PlanScope, matcher
+from planner.scope import PlanScope, has_wildcards, matcher
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -63,14 +63,14 @@ def _check_hits(scope: Scope, groups: Collection[str], nodes: Collection[str]) -
 def _misses(option: str, patterns: Iterable[str], names: Collection[str], noun: str) -> Iterator[str]:
     known = frozenset(names)
     for pattern in patterns:
-        if pattern not in known and not any(map(matcher((pattern,)), names)):
+        if pattern not in known and not (has_wildcards(pattern) and any(map(matcher((pattern,)), names))):
             yield f"{option} `{pattern}` matches no {noun}{_did_you_mean(pattern, names)}"
 
 
 def _did_you_mean(pattern: str, names: Collection[str]) -> str:
-    """Return `` (did you mean `a` or `b`?)`` or nothing."""
+    """Return `` (did you mean `name`?)`` or nothing."""
     import difflib  # only a mistake needs it
 
     few = {name.lower(): name for name, _ in zip(names, range(MAX_CHOICES), strict=False)}
-    near = [f"`{few[close]}`" for close in difflib.get_close_matches(pattern.lower(), few, n=2)]
-    return f" (did you mean {' or '.join(near)}?)" if near else ""
+    close = difflib.get_close_matches(pattern.lower(), few, n=1)
+    return f" (did you mean `{few[close[0]]}`?)" if close else ""

@@ -204,7 +204,8 @@ def build(
         *_still_asked_for(desired, changes),
         *node_warnings(desired, knowledge, scope),
     ]
-    return replace(plan, warnings=tuple(warnings))
+    # What it leads to is what no file asks for: a scheduled run must not bring it back.
+    return replace(plan, warnings=tuple(warnings), source="")
 
 
 def _left_out(past: Past, presences: Mapping[Cell, Presence]) -> Iterator[str]:

@@ -31,6 +31,7 @@ from planner.model import (
     TransactionState,
 )
 from planner.ports import Knowledge, Stop
+from planner.scope import EVERYTHING, Scope
 from planner.transaction import World as Ports
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 from tests.simulation.memory import MemoryStore
@@ -286,9 +287,9 @@ class Bench:
 
     # Runs.
 
-    def plan(self, **allowances: Any) -> Plan:
-        """A plan from the file."""
-        return make_plan(self.file, self.store, self.policy, self.ports, Allowances(**allowances))
+    def plan(self, scope: Scope = EVERYTHING, **allowances: Any) -> Plan:
+        """A plan from the file, perhaps of a part."""
+        return make_plan(self.file, self.store, self.policy, self.ports, Allowances(**allowances), scope)
 
     def apply(
         self,

@@ -6,6 +6,7 @@
     applying.py     carry a plan out, or refuse it
     recovering.py   finish what a dead or failed run left
     asides.py       the watch list, and cells that were set aside by hand
+    reconciling.py  what a scheduled run may apply by itself
     undoing.py      plan the reverse of an earlier transaction
     probing.py      reach every node
     importing.py    what a cluster holds
@@ -13,8 +14,9 @@
     endings.py      how a transaction's outcome becomes a result or an error
 """
 
-from planner.app.applying import apply_plan
+from planner.app.applying import apply_plan, refuse_if_guarded
 from planner.app.planning import Allowances, check_finished, make_plan, survey
+from planner.app.reconciling import check_reviewed
 from planner.app.recovering import recover, steps_to_set_aside, what_to_recover, with_api_of
 from planner.app.reporting import find_transaction, status
 from planner.app.undoing import make_undo
@@ -23,10 +25,12 @@ __all__ = [
     "Allowances",
     "apply_plan",
     "check_finished",
+    "check_reviewed",
     "find_transaction",
     "make_plan",
     "make_undo",
     "recover",
+    "refuse_if_guarded",
     "status",
     "steps_to_set_aside",
     "survey",

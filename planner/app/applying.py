@@ -33,6 +33,7 @@ def apply_plan(
     policy: Policy,
     world: World,
     canary: frozenset[str] = frozenset(),
+    command: str = "apply",
 ) -> Applied:
     """Carry out exactly this plan, under the cluster's lock.
 
@@ -44,6 +45,7 @@ def apply_plan(
         policy: patience.
         world: the ports.
         canary: nodes that go first, whole.
+        command: what the user ran.
 
     Raises:
         Incomplete: an earlier transaction is unfinished, or this one could not be reversed.
@@ -64,20 +66,22 @@ def apply_plan(
     already = store.applied(plan.cluster, sealed.digest)
     if already is None:
         _check_serial(plan, knowledge)
-        _refuse_if_guarded(plan, desired, knowledge)
+        refuse_if_guarded(plan, desired, knowledge)
     scope = patterns_of(plan.scope)
     if plan.is_empty:
+        if _source(plan, knowledge) not in ("", knowledge.source):
+            lease.apply_file(plan.source)
         tidy(desired, store, lease, policy, world, scope)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
     if already is not None:
-        return _confirm_applied(plan, already, seen)
+        return _confirm_applied(plan, already, seen, knowledge.protected)
     _check_seen(plan, seen)
     if seen.lossy:
-        _refuse_if_guarded(plan, desired, knowledge, seen.lossy)
+        refuse_if_guarded(plan, desired, knowledge, seen.lossy)
     runs = runs_of(plan.steps, plan.nodes, policy, seen.began)
     intent = Intent(
-        "apply", plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
+        command, plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
     )
     number = lease.begin(intent)
     transaction = Transaction(
@@ -147,8 +151,19 @@ def _closing(
     today = protection_of(desired, knowledge).declared
     unprotected = tuple(group for group in plan.unprotects if group not in today)
     return Closing(
-        tuple(managed), tuple(forgotten), _known_nodes(plan, knowledge), left, plan.protects, unprotected
+        tuple(managed),
+        tuple(forgotten),
+        _known_nodes(plan, knowledge),
+        left,
+        plan.protects,
+        unprotected,
+        _source(plan, knowledge),
     )
+
+
+def _source(plan: Plan, knowledge: Knowledge) -> str:
+    """The file that the cluster is equal to afterwards; a part of another one makes it equal to none."""
+    return plan.source if plan.scope is None or plan.source == knowledge.source else ""
 
 
 def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:
@@ -206,19 +221,25 @@ def _check_seen(plan: Plan, seen: Observation) -> None:
         raise _stale(f"the cluster has moved since it was made: {moved[0]}", details=moved)
 
 
-def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
+def _confirm_applied(plan: Plan, already: int, seen: Observation, protected: frozenset[str]) -> Applied:
     """A plan that history shows as applied, and that still holds, is done."""
     targets: list[Seen | tuple[Cell, Presence]] = [(step.cell, step.after) for step in plan.steps]
     targets += plan.bystanders
     moved = [f"{cell}: should be {target}" for cell, target in targets if seen.presences[cell] is not target]
+    moved += [f"{group}: should be protected" for group in plan.protects if group not in protected]
     if moved:
         raise _stale(f"it was applied by TX {already}, and does not hold any more: {moved[0]}", details=moved)
     return Applied(plan, already=already)
 
 
-def _refuse_if_guarded(
+def refuse_if_guarded(
     plan: Plan, desired: Desired, knowledge: Knowledge, lossy: Collection[Cell] = ()
 ) -> None:
+    """Refuse a plan that a guard stands against, today's included.
+
+    Raises:
+        Refused: names every guard and its cure.
+    """
     refusals = guards_now(plan, desired, knowledge, lossy)
     if refusals:
         raise refused(refusals)

@@ -85,7 +85,7 @@ def survey(
     inventory = take_lists(part.nodes, policy, world)
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
     cells = list(cells_to_read(part, known, lists))
-    seen = read(cells, part.nodes, policy, world, known=inventory.unreadable)
+    seen = read(cells, part.nodes, policy, world, known=inventory.unreadable, may_leave_out=True)
     plan = build(
         desired,
         knowledge,
@@ -213,17 +213,20 @@ def read(
     policy: Policy,
     world: World,
     known: Mapping[str, str] | None = None,
+    *,
     then: str = "plan again",
+    may_leave_out: bool = False,
 ) -> Observation:
     """Read cells, all or nothing.
 
     Args:
-        cells: see `observe`.
-        nodes: of the cluster.
+        cells: each with what is expected of it.
+        nodes: theirs.
         policy: patience.
         world: the ports.
         known: nodes that are known to be unreadable, and why.
         then: what to do when every node can be read again.
+        may_leave_out: whether the user can go on without a node.
 
     Raises:
         NodesUnreadable: names every node that could not be read.
@@ -234,20 +237,25 @@ def read(
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
-        raise unreadable(seen.unreadable, nodes, then)
+        raise unreadable(seen.unreadable, nodes, then, may_leave_out=may_leave_out)
     return seen
 
 
-def unreadable(why: Mapping[str, str], nodes: tuple[Node, ...], then: str) -> NodesUnreadable:
+def unreadable(
+    why: Mapping[str, str], nodes: tuple[Node, ...], then: str, *, may_leave_out: bool = False
+) -> NodesUnreadable:
     """The error that names every node that could not be read, and what to do `then`."""
-    cure = "check that they are up, and that the file has their right URLs"
+    cure = f"check that they are up, and that the file has their right URLs; then {then}"
+    if may_leave_out and len(why) < len(nodes):
+        without = " ".join(f"--exclude-node {name}" for name in sorted(why))
+        cure = f"{cure}, or without them: {without}"
     if all(hints.API in each for each in why.values()):
-        cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
+        cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then {then}"
     urls = {node.name: node.url for node in nodes}
     return NodesUnreadable(
         f"{len(why)} of {len(nodes)} nodes cannot be read",
         where=", ".join(sorted(why)),
         why="a node that cannot be read is never taken as empty; nothing was changed",
-        next=f"{cure}; then {then}",
+        next=cure,
         details=[f"{name} ({urls[name]}): {each}" for name, each in sorted(why.items())],
     )

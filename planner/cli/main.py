@@ -22,6 +22,7 @@ COMMANDS = {
     "plan": "Read every node and show what would change.",
     "apply": "Carry out a plan on every node, or reverse it.",
     "recover": "Finish what a dead or failed run left.",
+    "reconcile": "For a scheduler: recover if needed, then repair drift.",
     "status": "Show the lock, what is unfinished, and the last apply.",
     "history": "Show past transactions.",
     "show": "Show one transaction and what became of its steps, or a saved plan.",

@@ -91,6 +91,11 @@ class SqlLease:
         with self._fenced() as connection:
             writing.close(connection, self._cluster, transaction, wave, closing, self._wall())
 
+    def apply_file(self, source: str) -> None:
+        """Hold durably that the cluster is equal to this file (SHA-256)."""
+        with self._fenced() as connection:
+            writing.apply_file(connection, self._cluster, source)
+
     def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
         """Take cells, (group, canonical URL), that were verified off the list of those set aside by hand."""
         with self._fenced() as connection:

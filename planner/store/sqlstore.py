@@ -86,6 +86,11 @@ class SqlStore:
         with self._database.reading() as connection:
             return reading.applied(connection, cluster, plan_digest)
 
+    def applied_file(self, cluster: str, source: str) -> int | None:
+        """The number of the last applied transaction that was planned from this file (SHA-256)."""
+        with self._database.reading() as connection:
+            return reading.applied_file(connection, cluster, source)
+
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """Cells that were set aside by hand and not verified since, with their transactions."""
         with self._database.reading() as connection:
@@ -134,7 +139,9 @@ class SqlStore:
             found = connection.execute(select(clusters.c.epoch).where(of_cluster).with_for_update()).scalar()
             epoch = (found or 0) + 1
             if found is None:
-                connection.execute(clusters.insert().values(name=cluster, epoch=epoch, serial=0, **holder))
+                connection.execute(
+                    clusters.insert().values(name=cluster, epoch=epoch, serial=0, **holder)
+                )
             else:
                 connection.execute(clusters.update().where(of_cluster).values(epoch=epoch, **holder))
         return epoch

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0002"
+VERSION = "0003"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -98,6 +98,14 @@ protected = Table(
     Column("group_id", Text, nullable=False),
     PrimaryKeyConstraint("cluster", "group_id"),
     sqlite_with_rowid=False,
+)
+
+file = Table(
+    "planner_file",
+    metadata,
+    _cluster(),
+    Column("source", Text, nullable=False),  # SHA-256 of the file last applied; empty: of none
+    PrimaryKeyConstraint("cluster"),
 )
 
 transaction = Table(

@@ -18,7 +18,7 @@ from planner.model import (
 from planner.store import reading
 from planner.store.rows import clean, nodes_text, policy_text, words_text
 from planner.store.tables import cluster as clusters
-from planner.store.tables import managed, node, protected, step, transaction, watch
+from planner.store.tables import file, managed, node, protected, step, transaction, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,9 +152,16 @@ def close(connection: Connection, cluster: str, number: int, wave: Wave, closing
     _manage(connection, cluster, closing)
     _protect(connection, cluster, closing)
     _know_nodes(connection, cluster, closing.nodes)
+    apply_file(connection, cluster, closing.source)
     connection.execute(
         update(clusters).where(clusters.c.name == cluster).values(serial=clusters.c.serial + 1)
     )
+
+
+def apply_file(connection: Connection, cluster: str, source: str) -> None:
+    """The cluster is equal to this file from now on; to none where it is empty."""
+    connection.execute(delete(file).where(file.c.cluster == cluster))
+    connection.execute(insert(file).values(cluster=cluster, source=source))
 
 
 def clear_set_aside(connection: Connection, cluster: str, cells: Iterable[tuple[str, str]]) -> None:

@@ -122,6 +122,7 @@ def of_history(records: Iterable[Record]) -> Json:
             {
                 **of_record(record),
                 "cluster": record.cluster,
+                "partial": codec.is_partial(record.intent.plan),
                 "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
                 "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
             }
@@ -134,18 +135,20 @@ def of_transaction(record: Record) -> Json:
     """A transaction, with what became of each step.
 
     `adopts`, `protects` and `unprotects` are what its plan says; null where that cannot be read.
+    So is `scope`, which is also null of a whole plan.
     """
     intent = record.intent
     marks = {mark.number: mark for mark in record.marks}
     adopts: list[Json] | None = []
     protection: dict[str, list[str] | None] = {"protects": [], "unprotects": []}
+    scope = None
     try:
         plan = plan_of(record)
     except PlannerError:
         adopts, protection = None, dict.fromkeys(protection)
     else:
         if plan is not None:
-            adopts = of_cells(plan.adopts)
+            adopts, scope = of_cells(plan.adopts), plan.scope
             protection = {"protects": list(plan.protects), "unprotects": list(plan.unprotects)}
     return {
         **of_record(record),
@@ -156,6 +159,7 @@ def of_transaction(record: Record) -> Json:
         "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
         "adopts": adopts,
         **protection,
+        "scope": asdict(scope) if scope else None,
     }
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from planner import codec
 from planner.errors import PlannerError
 from planner.model import Action, StepState, TransactionState
 from planner.undo import plan_of
 from planner.views.layout import EMPTY, MIN_COLUMNS, Entry, Line, Span, paragraph, table
+from planner.views.plan_text import partial_lines
 from planner.views.words import allowed, count, cut, on_nodes, shown, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from planner.model import Step
+    from planner.model import Plan, Step
     from planner.ports import CellMark, Record
 
 MAX_ROWS = 200
@@ -71,7 +74,7 @@ def _cells(record: Record) -> tuple[str, ...]:
     return (
         str(record.number),
         record.state.value,
-        shown(record.intent.command),
+        shown(record.intent.command) + (" (partial)" if codec.is_partial(record.intent.plan) else ""),
         " ".join(f"{mark}{number:,}" for mark, number in counts if number) or "none",
         shown(_time(record.started)),
         shown(_time(record.finished, record.started)) or "not yet",
@@ -130,11 +133,17 @@ def transaction_lines(record: Record, width: int | None) -> list[Line]:
     for label, fact in facts:
         if fact:
             lines += paragraph(shown(fact), width, lead=Span(f"{label}: ", "cyan"), hang=2)
+    try:
+        plan, unread = plan_of(record), ""
+    except PlannerError as error:
+        plan, unread = None, error.why
+    scope = plan.scope if plan else None
+    lines += partial_lines(scope, width)
     lines.append(EMPTY)
     rows = _rows(record)
-    nodes = len(record.intent.nodes)
-    others = _without_requests(record, nodes)
-    lines += table([*(_entry(row, nodes) for row in _first(rows)), *others[:MAX_ROWS]], width)
+    where = partial(on_nodes, of=len(record.intent.nodes), left_out=scope.nodes_left_out if scope else 0)
+    others = _without_requests(plan, unread, where, done=record.state is TransactionState.APPLIED)
+    lines += table([*(_entry(row, where) for row in _first(rows)), *others[:MAX_ROWS]], width)
     hidden = max(len(rows) - MAX_ROWS, 0) + max(len(others) - MAX_ROWS, 0)
     if hidden:
         more = f"… and {count(hidden, 'more row')} (see --format json)"
@@ -188,30 +197,26 @@ def _first(rows: list[_Row]) -> list[_Row]:
     return [rows[n] for n in sorted(ranked[:MAX_ROWS])]
 
 
-def _entry(row: _Row, nodes: int) -> Entry:
+def _entry(row: _Row, where: Callable[[list[str]], str]) -> Entry:
     symbol, style = MARKS[row.action]
     outcome = shown(row.outcome if row.reason in ("", "declared") else f"{row.outcome} ({row.reason})")
-    return Entry(
-        f"  {symbol} {row.action:<6}  ", shown(row.group), (on_nodes(row.nodes, nodes), outcome), style
-    )
+    return Entry(f"  {symbol} {row.action:<6}  ", shown(row.group), (where(row.nodes), outcome), style)
 
 
-def _without_requests(record: Record, nodes: int) -> list[Entry]:
+def _without_requests(
+    plan: Plan | None, unread: str, where: Callable[[list[str]], str], *, done: bool
+) -> list[Entry]:
     """What it adopted, and what became of protection; only an apply that came to its end has done it."""
-    try:
-        plan = plan_of(record)
-    except PlannerError as error:
-        return [Entry("  = ", shown(f"what it adopted cannot be told: {error.why}"), (), "dim")]
+    if unread:
+        return [Entry("  = ", shown(f"what it adopted cannot be told: {unread}"), (), "dim")]
     if plan is None:
         return []
     groups: dict[str, list[str]] = {}
     for cell in plan.adopts:
         groups.setdefault(cell.group, []).append(cell.node)
-    done = record.state is TransactionState.APPLIED
     word = "adopted" if done else "not adopted"
     entries = [
-        Entry("  = adopt   ", shown(group), (on_nodes(names, nodes), word), "blue")
-        for group, names in groups.items()
+        Entry("  = adopt   ", shown(group), (where(names), word), "blue") for group, names in groups.items()
     ]
     for kind, ids in (("protect", plan.protects), ("unprotect", plan.unprotects)):
         word = "recorded" if done else "not recorded"

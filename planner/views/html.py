@@ -103,7 +103,7 @@ def _content(report: Report) -> dict[str, Any]:
         "digest": report.digest,
         "facts": _facts(report),
         "refusals": [{"why": sentence(each.why), "cure": fragment(each.cure)} for each in plan.refusals],
-        "warnings": [sentence(each) for each in plan.warnings],
+        "warnings": [sentence(each) for each in report.warnings],
         "counts": _counts(rows),
         "rows": [_row(row, len(plan.nodes)) for row in rows[:STATIC_ROWS]],
         "more": f"\u2026 and {more:,} more: {_where(report)}." if more > 0 else "",

@@ -86,12 +86,12 @@ def _alerts(report: Report) -> list[str]:
         f">\n> Next: {prose(each.cure, SENTENCE)}\n"
         for each in plan.refusals
     ]
-    warnings = [f"> {prose(sentence(each), SENTENCE)}\n" for each in plan.warnings[: ALERT_BYTES // 4]]
+    warnings = [f"> {prose(sentence(each), SENTENCE)}\n" for each in report.warnings[: ALERT_BYTES // 4]]
     blocks = []
     room = ALERT_BYTES
     for sign, texts, total in (
         ("CAUTION", refusals, len(refusals)),
-        ("WARNING", warnings, len(plan.warnings)),
+        ("WARNING", warnings, len(report.warnings)),
     ):
         fitting = _fitting(texts, room)
         room -= sum(map(_size, fitting))

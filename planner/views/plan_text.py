@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from planner.guards import named
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
 from planner.views.summary import Kind, Row, unmanaged_rows
-from planner.views.words import allowed, count, fragment, on_nodes, sentence, shown
+from planner.views.words import allowed, count, fragment, on_nodes, partial_sentence, sentence, shown
 
 if TYPE_CHECKING:
     from planner.model import Plan, Refusal
+    from planner.scope import PlanScope
     from planner.views.report import Report
 
 MAX_ROWS = 200
@@ -43,11 +44,13 @@ REMARKS = {
 def plan_lines(report: Report, width: int | None) -> list[Line]:
     """Everything that `planner plan`, `planner undo` and `planner show` of a plan file print."""
     plan = report.plan
-    lines: list[Line] = diff_lines(report.rows, len(plan.nodes), width)
-    lines += unmanaged_lines(plan, width)
+    left_out = plan.scope.nodes_left_out if plan.scope else 0
+    lines: list[Line] = diff_lines(report.rows, len(plan.nodes), width, left_out=left_out)
+    lines += unmanaged_lines(plan, width, left_out=left_out)
     if lines:
         lines.append(EMPTY)
     lines += paragraph(report.sentence, width, style="bold")
+    lines += partial_lines(plan.scope, width)
     if plan.allowances:
         lines += paragraph(f"Allowed knowingly: {allowed(plan.allowances)}.", width, style="yellow")
     groups: tuple[str, ...] = ()
@@ -63,10 +66,10 @@ def plan_lines(report: Report, width: int | None) -> list[Line]:
     return lines
 
 
-def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None) -> list[Line]:
+def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None, *, left_out: int = 0) -> list[Line]:
     """One entry per row; where there are too many, the first ones, and how many more groups there are."""
     first = _first(rows)
-    lines = table([_entry(row, nodes) for row in first], width)
+    lines = table([_entry(row, nodes, left_out) for row in first], width)
     hidden = {row.group for row in rows} - {row.group for row in first}
     if hidden:
         more = f"… and {count(len(hidden), 'more group')} (see --format json)"
@@ -74,14 +77,19 @@ def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None) -> list[Lin
     return lines
 
 
-def unmanaged_lines(plan: Plan, width: int | None) -> list[Line]:
+def unmanaged_lines(plan: Plan, width: int | None, *, left_out: int = 0) -> list[Line]:
     """What nobody declared and nobody manages: the first groups, and how many more there are."""
     rows = unmanaged_rows(plan)
-    lines = table([_entry(row, len(plan.nodes)) for row in rows[:MAX_UNMANAGED]], width)
+    lines = table([_entry(row, len(plan.nodes), left_out) for row in rows[:MAX_UNMANAGED]], width)
     if len(rows) > MAX_UNMANAGED:
         more = f"… and {count(len(rows) - MAX_UNMANAGED, 'more unmanaged group')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
     return lines
+
+
+def partial_lines(scope: PlanScope | None, width: int | None) -> list[Line]:
+    """What a partial plan leaves out; nothing for a whole plan."""
+    return [] if scope is None else paragraph(partial_sentence(scope), width, style="yellow")
 
 
 def warning_lines(text: str, width: int | None) -> list[Line]:
@@ -105,10 +113,10 @@ def _first(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return tuple(chosen)
 
 
-def _entry(row: Row, nodes: int) -> Entry:
+def _entry(row: Row, nodes: int, left_out: int) -> Entry:
     symbol, style = MARKS[row.kind]
     remarks = (shown(row.reason) or REMARKS.get(row.kind, ""), row.protection)
-    where = on_nodes(row.nodes, nodes) if row.nodes else ""
+    where = on_nodes(row.nodes, nodes, left_out=left_out) if row.nodes else ""
     reason = ", ".join(filter(None, remarks))
     return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, reason), style)
 

@@ -10,7 +10,7 @@ from planner import codec
 from planner.diff import DRIFT, LATE_EFFECT
 from planner.model import Action, Presence
 from planner.views.summary import Kind, rows_of, summarize
-from planner.views.words import plan_sentence, unchanged_sentence, undo_sentence
+from planner.views.words import partial_sentence, plan_sentence, unchanged_sentence, undo_sentence
 
 if TYPE_CHECKING:
     from planner.model import Plan
@@ -56,7 +56,14 @@ class Report:
             return plan_sentence(self.summary)
         if self.undoes is not None:
             return undo_sentence(self.undoes, len(self.plan.forgets))
-        return unchanged_sentence("the file that this plan was made from" if self.offline else self.file)
+        file = "the file that this plan was made from" if self.offline else self.file
+        return unchanged_sentence(file, self.plan.scope)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What nobody may miss: what a partial plan leaves out, and the plan's own warnings."""
+        part = (partial_sentence(self.plan.scope),) if self.plan.scope else ()
+        return (*part, *self.plan.warnings)
 
     @property
     def digest(self) -> str:

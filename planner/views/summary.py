@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from planner.model import Cell, Plan, Step
     from planner.ports import CellMark, Record
+    from planner.scope import PlanScope
 
 
 class Kind(enum.StrEnum):
@@ -65,7 +66,7 @@ class Summary:
     """Counts of groups per kind; nodes that get a request; requests, one per step.
 
     A group that is created on one node and deleted from another counts in both. A group counts as protected,
-    or as unprotected, where nothing else changes of it.
+    or as unprotected, where nothing else changes of it. `scope` is the part that a partial plan is about.
     """
 
     create: int = 0
@@ -76,6 +77,7 @@ class Summary:
     requests: int = 0
     protect: int = 0
     unprotect: int = 0
+    scope: PlanScope | None = None
 
 
 def rows_of(plan: Plan) -> tuple[Row, ...]:
@@ -179,6 +181,7 @@ def summarize(plan: Plan, rows: Iterable[Row] | None = None, without: Collection
         requests=len(cells),
         protect=counts[Kind.PROTECT],
         unprotect=counts[Kind.UNPROTECT],
+        scope=plan.scope,
     )
 
 

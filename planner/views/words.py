@@ -5,9 +5,12 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from planner.scope import has_wildcards
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from planner.scope import PlanScope
     from planner.views.summary import Summary
 
 _RAW = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -87,14 +90,24 @@ def fragment(text: str) -> str:
     return text if several or text.endswith("...") else text.rstrip(".")
 
 
-def on_nodes(names: Sequence[str], of: int) -> str:
-    """``on all 3 nodes``, ``on node01, node02``, ``on node01, node02, node03 and 12 more``."""
+def on_nodes(names: Sequence[str], of: int, *, left_out: int = 0) -> str:
+    """``on all 3 nodes``, ``on node01, node02``, ``on node01, node02, node03 and 12 more``.
+
+    Args:
+        names: of the nodes.
+        of: how many nodes the plan is about.
+        left_out: how many it leaves out; those are none of 'all'.
+    """
     if len(names) == of > 1:
-        return f"on all {of:,} nodes"
+        return f"on all {of:,} nodes{' of the plan' if left_out else ''}"
+    return f"on {_some(names)}"
+
+
+def _some(names: Sequence[str]) -> str:
     if len(names) <= NAMES_SHOWN:
-        return f"on {', '.join(map(shown, names))}"
+        return ", ".join(map(shown, names))
     some = ", ".join(map(shown, names[: NAMES_SHOWN - 1]))
-    return f"on {some} and {len(names) - NAMES_SHOWN + 1:,} more"
+    return f"{some} and {len(names) - NAMES_SHOWN + 1:,} more"
 
 
 ALLOWED = {
@@ -148,8 +161,46 @@ def applied_sentence(summary: Summary) -> str:
     return f"Apply complete: {text}{where}."
 
 
-def unchanged_sentence(origin: str) -> str:
-    """Say ``No changes. Every node matches groups.yaml.``, with the file's own name."""
+def partial_sentence(scope: PlanScope) -> str:
+    """Such as ``Partial plan: only groups matching pay*, without node03: 1 of 3 nodes is left out.``."""
+    left = [
+        f"{some:,} of {count(of, noun)}"
+        for some, of, noun in (
+            (scope.groups_left_out, scope.groups_total, "group"),
+            (scope.nodes_left_out, scope.nodes_total, "node"),
+        )
+        if some
+    ]
+    one = len(left) == 1 and scope.groups_left_out + scope.nodes_left_out == 1
+    out = f"{' and '.join(left)} {'is' if one else 'are'} left out" if left else "nothing is left out"
+    return f"Partial plan: {_asked(scope)}: {out}."
+
+
+def _asked(scope: PlanScope) -> str:
+    """``only groups matching pay*, without node03``."""
+    patterns = scope.patterns
+    parts = (
+        ("only", "group", patterns.groups),
+        ("without", "group", patterns.exclude_groups),
+        ("only", "node", patterns.nodes),
+        ("without", "node", patterns.exclude_nodes),
+    )
+    return ", ".join(f"{word} {_matching(noun, those)}" for word, noun, those in parts if those)
+
+
+def _matching(noun: str, patterns: Sequence[str]) -> str:
+    """``groups matching pay*``, ``group payments``, ``node03``: a node's name says what it is."""
+    if any(map(has_wildcards, patterns)):
+        return f"{noun}s matching {_some(patterns)}"
+    if noun == "node":
+        return _some(patterns)
+    return f"{noun}{'s' if len(patterns) > 1 else ''} {_some(patterns)}"
+
+
+def unchanged_sentence(origin: str, scope: PlanScope | None = None) -> str:
+    """``No changes. Every node matches groups.yaml.``, with the file's own name; of a part, what is true."""
+    if scope is not None:
+        return f"No changes in the part that was looked at: it matches {shown(origin)}."
     return f"No changes. Every node matches {shown(origin)}."
 
 

@@ -114,7 +114,10 @@ def test_limits_stand_against_an_undo_and_are_raised_knowingly(
 ) -> None:
     applied.file(*FILE, more="limits: {max_deletes: 0}\n")
     assert applied.run("undo", "1", "--detailed-exitcode", "--out", "undo.json").code == 7
-    assert applied.run("apply", "undo.json").code == 7
+    ended = applied.run("apply", "undo.json")
+    assert ended.code == 7
+    assert "1 of 2 groups (50 %) would be deleted; max_deletes is 0" in ended.err
+    assert "`planner undo 1 --allow-deletes 1 --out plan.json`" in ended.err
     assert applied.run("undo", "1", "--allow-deletes", "1", "--out", "undo.json").code == 0
     assert applied.run("apply", "undo.json").code == 0
     assert cluster.groups() == dict.fromkeys(cluster.names, ("kept", "old"))

@@ -160,7 +160,7 @@ def a_create_is_checked_again_when_its_check_is_old() -> None:
     assert "create b on node01" not in bench.writes
 
 
-@law("8.6", replaced(applying, "_confirm_applied", lambda plan, already, seen: pytest.fail("not confirmed")))
+@law("8.6", replaced(applying, "_confirm_applied", lambda *_: pytest.fail("not confirmed")))
 def a_plan_that_was_applied_and_still_holds_is_done() -> None:
     bench = Bench("a")
     plan = bench.plan()
@@ -201,11 +201,42 @@ def limits_and_protection_of_today_count_for_a_plan_of_yesterday() -> None:
         refused(bench, Refused, partial(bench.apply, plan), 7)
 
 
+def _forgetful(build: Any) -> Any:
+    return lambda desired, known, *rest, **more: build(
+        desired, replace(known, protected=frozenset()), *rest, **more
+    )
+
+
+def _unrecorded(closing: Any) -> Any:
+    return lambda *args: replace(closing(*args), protected=())
+
+
+@law("9.2", wrapped(planning, "build", _forgetful), wrapped(applying, "_closing", _unrecorded))
+def protection_outlives_the_entry() -> None:
+    bench = Bench(group("x", protect=True), "y")
+    bench.apply()
+    bench.file = desired("y")
+    plan = bench.plan()
+    assert [(refusal.guard, refusal.groups) for refusal in plan.refusals] == [("protect", ("x",))]
+    refused(bench, Refused, lambda: bench.apply(plan), 7)
+    bench.file = desired("y", group("x", state=ABSENT))
+    bench.apply()
+    assert bench.holders("x") == set()
+
+
+@law("9.2", replaced(applying, "_refuse_if_guarded", nothing))
+def a_plan_that_does_not_know_of_protection_is_refused_at_the_apply() -> None:
+    bench = Bench(group("x", protect=True), "y")
+    bench.apply()
+    bench.file = desired("y")
+    refused(bench, Refused, partial(bench.apply, replace(bench.plan(), refusals=())), 7)
+
+
 def _blind(build: Any) -> Any:
     return lambda *args, **more: build(*args, **{**more, "lossy": ()})
 
 
-@law("9.2", wrapped(planning, "build", _blind))
+@law("9.3", wrapped(planning, "build", _blind))
 def a_plan_that_would_lose_more_than_an_id_is_refused() -> None:
     bench = Bench(group("old", state=ABSENT), holds={"old": NAMES})
     bench.always(READ, "old", "node02", RICH)
@@ -213,7 +244,7 @@ def a_plan_that_would_lose_more_than_an_id_is_refused() -> None:
     assert bench.plan(lossy_delete=True).refusals == ()
 
 
-@law("9.2", replaced(applying, "_refuse_if_guarded", nothing))
+@law("9.3", replaced(applying, "_refuse_if_guarded", nothing))
 def a_record_that_became_richer_since_the_plan_refuses_it() -> None:
     """Without this guard the check right before the write would still reverse it; a refusal comes earlier."""
     bench = Bench(group("old", state=ABSENT), holds={"old": NAMES})
@@ -222,7 +253,7 @@ def a_record_that_became_richer_since_the_plan_refuses_it() -> None:
     refused(bench, Refused, lambda: bench.apply(plan), 7)
 
 
-@law("9.2", replaced(Cells, "_check_loss", nothing))
+@law("9.3", replaced(Cells, "_check_loss", nothing))
 def a_record_that_becomes_richer_in_the_last_moment_is_not_deleted() -> None:
     bench = Bench(group("old", state=ABSENT), holds={"old": ["node01"]})
     plan = bench.plan()

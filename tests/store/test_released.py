@@ -30,6 +30,7 @@ def test_a_store_of_a_released_version_goes_on(bench: Bench, version: str) -> No
         ("kept", "http://n2:81"): Managed("kept", "http://n2:81", adopted=True, order=2),
     }
     assert known.protected == ({"g", "gone"} if version >= "0002" else frozenset())
+    assert known.source == intent("applied").source
     assert known.nodes == tuple((node.name, node.url) for node in NODES)
     assert store.watched("c") == (Watched("g", "http://n2:81", 2, Presence.ABSENT, WALL),)
     assert store.set_aside("c") == ((3, Cell("g", "n1")),)

@@ -234,6 +234,7 @@ def test_history_as_json() -> None:
         "finished": "2026-01-02T00:00:03Z",
         "holder": "ci@host",
         "cluster": "production",
+        "partial": False,
         "creates": 9,
         "deletes": 3,
     }

@@ -40,6 +40,7 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "requests": 8,
         "protect": 0,
         "unprotect": 0,
+        "scope": None,
     }
     assert shown.pop("unmanaged") == []
     assert shown == json.loads(codec.dump_plan(MIXED))
