@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from planner.errors import PlannerError
     from planner.model import Cell, Node, Plan, Presence
     from planner.ports import Holder, Record, Watched
 
@@ -99,6 +100,25 @@ class Status:
     def needs_recover(self) -> bool:
         """Whether somebody has to run `planner recover`."""
         return self.unfinished is not None and not self.running
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """One file that was checked offline.
+
+    Attributes:
+        file: what the user called it.
+        cluster: its name; empty where the file is not valid.
+        groups: how many it declares.
+        nodes: how many there are, in the file or in the environment.
+        error: why it cannot be used; None where it can.
+    """
+
+    file: str
+    cluster: str = ""
+    groups: int = 0
+    nodes: int = 0
+    error: PlannerError | None = None
 
 
 @dataclass(frozen=True, slots=True)

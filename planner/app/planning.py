@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
-from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers
+from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers, watched_only
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
@@ -85,7 +85,16 @@ def survey(
     inventory = take_lists(part.nodes, policy, world)
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
     cells = list(cells_to_read(part, known, lists))
-    seen = read(cells, part.nodes, policy, world, known=inventory.unreadable, may_leave_out=True)
+    extra = frozenset(watched_only(part, known))
+    seen = read(
+        cells,
+        part.nodes,
+        policy,
+        world,
+        known=inventory.unreadable,
+        watched=sum(cell.group in extra for cell, _ in cells),
+        may_leave_out=True,
+    )
     plan = build(
         desired,
         knowledge,
@@ -213,8 +222,9 @@ def read(
     policy: Policy,
     world: World,
     known: Mapping[str, str] | None = None,
-    *,
     then: str = "plan again",
+    *,
+    watched: int = 0,
     may_leave_out: bool = False,
 ) -> Observation:
     """Read cells, all or nothing.
@@ -226,6 +236,7 @@ def read(
         world: the ports.
         known: nodes that are known to be unreadable, and why.
         then: what to do when every node can be read again.
+        watched: how many of them are read only since they are on the watch list, for progress.
         may_leave_out: whether the user can go on without a node.
 
     Raises:
@@ -233,7 +244,7 @@ def read(
         Interrupted: the run was stopped; nothing was changed.
     """
     try:
-        seen = observe(cells, nodes, policy, world, known)
+        seen = observe(cells, nodes, policy, world, known, watched)
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
@@ -247,13 +258,12 @@ def unreadable(
     """The error that names every node that could not be read, and what to do `then`."""
     cure = f"check that they are up, and that the file has their right URLs; then {then}"
     if may_leave_out and len(why) < len(nodes):
-        without = " ".join(f"--exclude-node {name}" for name in sorted(why))
-        cure = f"{cure}, or without them: {without}"
+        cure += ", or without them: " + " ".join(f"--exclude-node {name}" for name in sorted(why))
     if all(hints.API in each for each in why.values()):
         cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then {then}"
     urls = {node.name: node.url for node in nodes}
     return NodesUnreadable(
-        f"{len(why)} of {len(nodes)} nodes cannot be read",
+        f"{len(why)} of {len(nodes)} {'nodes' if len(nodes) > 1 else 'node'} cannot be read",
         where=", ".join(sorted(why)),
         why="a node that cannot be read is never taken as empty; nothing was changed",
         next=cure,

@@ -139,9 +139,7 @@ class SqlStore:
             found = connection.execute(select(clusters.c.epoch).where(of_cluster).with_for_update()).scalar()
             epoch = (found or 0) + 1
             if found is None:
-                connection.execute(
-                    clusters.insert().values(name=cluster, epoch=epoch, serial=0, **holder)
-                )
+                connection.execute(clusters.insert().values(name=cluster, epoch=epoch, serial=0, **holder))
             else:
                 connection.execute(clusters.update().where(of_cluster).values(epoch=epoch, **holder))
         return epoch

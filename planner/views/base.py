@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 
@@ -58,6 +58,13 @@ class View(Protocol):
 
     def transaction(self, record: Record) -> None:
         """Show one transaction, with what became of its steps."""
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show which files are valid, and of the others why they are not.
+
+        Raises:
+            PlannerError: it could not be written.
+        """
 
     def nodes(self, probed: Probed) -> None:
         """Show how every node answered."""

@@ -7,18 +7,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from planner import codec
-from planner.errors import PlannerError, Refused
+from planner.errors import FileInvalid, PlannerError, Refused
 from planner.model import Action, StepState
 from planner.ports import CellMark
 from planner.undo import plan_of
 from planner.views.summary import summarize, to_bring_back, unmanaged_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from planner.model import Cell, Step
     from planner.ports import Record
-    from planner.results import Applied, Imported, Probe, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probe, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 Json = dict[str, Any]
@@ -177,6 +177,37 @@ def _step(step: Step, mark: CellMark | None) -> Json:
         "unanswered": mark.unanswered,
         "suspect": mark.suspect,
     }
+
+
+def of_validated(files: Sequence[Validated]) -> Json:
+    """What each file came to."""
+    return {
+        "valid": all(each.error is None for each in files),
+        "files": [
+            {
+                "file": each.file,
+                "valid": each.error is None,
+                "cluster": each.cluster or None,
+                "counts": {"groups": each.groups, "nodes": each.nodes} if each.error is None else None,
+                "problems": _problems(each.error),
+                "error": None if each.error is None else of_error(each.error),
+            }
+            for each in files
+        ],
+    }
+
+
+def _problems(error: PlannerError | None) -> list[Json]:
+    return [
+        {
+            "line": problem.line,
+            "column": problem.column,
+            "end_column": problem.end_column,
+            "text": problem.text,
+            "hint": problem.hint,
+        }
+        for problem in (error.problems if isinstance(error, FileInvalid) else ())
+    ]
 
 
 def of_record(record: Record) -> Json:

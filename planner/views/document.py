@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 
@@ -72,6 +72,14 @@ class DocumentView(MachineView):
     def transaction(self, record: Record) -> None:
         """Print one transaction."""
         self._print({"format": "planner.transaction", "version": 1, **data.of_transaction(record)})
+        self._check()
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Print what each file came to; and the problems, as text, on stderr."""
+        self._print({"format": "planner.validation", "version": 1, **data.of_validated(files)})
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
         self._check()
 
     def nodes(self, probed: Probed) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Event, Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel
     from planner.views.report import Report
 
@@ -78,6 +78,11 @@ class EventView(MachineView):
     def transaction(self, record: Record) -> None:
         """Write one transaction."""
         self._line("transaction", data.of_transaction(record))
+        self._check()
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Write what each file came to."""
+        self._line("validation", data.of_validated(files))
         self._check()
 
     def nodes(self, probed: Probed) -> None:

@@ -46,7 +46,7 @@ def plan_lines(report: Report, width: int | None) -> list[Line]:
     plan = report.plan
     left_out = plan.scope.nodes_left_out if plan.scope else 0
     lines: list[Line] = diff_lines(report.rows, len(plan.nodes), width, left_out=left_out)
-    lines += unmanaged_lines(plan, width, left_out=left_out)
+    lines += unmanaged_lines(plan, width)
     if lines:
         lines.append(EMPTY)
     lines += paragraph(report.sentence, width, style="bold")
@@ -77,19 +77,20 @@ def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None, *, left_out
     return lines
 
 
-def unmanaged_lines(plan: Plan, width: int | None, *, left_out: int = 0) -> list[Line]:
+def partial_lines(scope: PlanScope | None, width: int | None) -> list[Line]:
+    """What a partial plan leaves out; nothing for a whole plan."""
+    return [] if scope is None else paragraph(partial_sentence(scope), width, style="yellow")
+
+
+def unmanaged_lines(plan: Plan, width: int | None) -> list[Line]:
     """What nobody declared and nobody manages: the first groups, and how many more there are."""
     rows = unmanaged_rows(plan)
+    left_out = plan.scope.nodes_left_out if plan.scope else 0
     lines = table([_entry(row, len(plan.nodes), left_out) for row in rows[:MAX_UNMANAGED]], width)
     if len(rows) > MAX_UNMANAGED:
         more = f"… and {count(len(rows) - MAX_UNMANAGED, 'more unmanaged group')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
     return lines
-
-
-def partial_lines(scope: PlanScope | None, width: int | None) -> list[Line]:
-    """What a partial plan leaves out; nothing for a whole plan."""
-    return [] if scope is None else paragraph(partial_sentence(scope), width, style="yellow")
 
 
 def warning_lines(text: str, width: int | None) -> list[Line]:

@@ -13,7 +13,7 @@ from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
 from planner.views.report import report_of
 from planner.views.result_text import applied_lines, recovered_lines, recovering_lines, status_lines
-from planner.views.words import shown
+from planner.views.words import shown, valid_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
     from planner.views.screen import Screen
 
@@ -53,8 +53,9 @@ class TextView:
         self._remark_lost()
 
     def recovering(self, record: Record, dry_run: bool) -> None:
-        """Show what is brought back."""
-        self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
+        """Show what is brought back; a quiet run says what it came to, and no more."""
+        if dry_run or not self._quiet:
+            self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
         if dry_run:
             check_written(self._out.channel)
 
@@ -76,6 +77,15 @@ class TextView:
     def transaction(self, record: Record) -> None:
         """Show one transaction."""
         self._out.show(transaction_lines(record, self._out.width))
+        check_written(self._out.channel)
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show a sentence for each valid file, and the problems of the others on stderr."""
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+            else:
+                self._out.show(paragraph(valid_sentence(each), self._out.width))
         check_written(self._out.channel)
 
     def nodes(self, probed: Probed) -> None:

@@ -10,6 +10,7 @@ from planner.scope import has_wildcards
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from planner.results import Validated
     from planner.scope import PlanScope
     from planner.views.summary import Summary
 
@@ -202,6 +203,12 @@ def unchanged_sentence(origin: str, scope: PlanScope | None = None) -> str:
     if scope is not None:
         return f"No changes in the part that was looked at: it matches {shown(origin)}."
     return f"No changes. Every node matches {shown(origin)}."
+
+
+def valid_sentence(checked: Validated) -> str:
+    """Say that a file is valid, and what it holds."""
+    amount = f"{count(checked.groups, 'group')} on {count(checked.nodes, 'node')}"
+    return f"{shown(checked.file)} is valid: {amount} of cluster {shown(checked.cluster)}."
 
 
 def undo_sentence(number: int, forgets: int) -> str:

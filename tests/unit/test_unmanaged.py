@@ -291,8 +291,8 @@ def test_without_limits_a_hundred_groups_are_found_in_order() -> None:
 
 def test_a_partial_plan_finds_and_prunes_only_what_is_in_scope() -> None:
     for prune in (False, True):
-        bench = bench_of("a", prune=prune, a=NAMES, old1=NAMES, old2=NAMES)
-        scope = Scope(exclude_groups=("old2",), exclude_nodes=("node03",))
+        bench = bench_of("a1", "a2", prune=prune, a1=NAMES, old1=NAMES, old2=NAMES)
+        scope = Scope(exclude_groups=("*2",), exclude_nodes=("node03",))
         plan = make_plan(bench.file, bench.store, bench.policy, bench.ports, scope=scope)
         found = plan.unmanaged if not prune else tuple(step.cell for step in reversed(plan.steps))
         assert found == (Cell("old1", "node01"), Cell("old1", "node02"))

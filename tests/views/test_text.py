@@ -305,7 +305,12 @@ def test_wild_text_cannot_color() -> None:
         (True, {"NO_COLOR": ""}, "auto", True),
         (True, {"TERM": "dumb"}, "auto", False),
         (False, {}, "auto", False),
-        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", False),
+        (False, {"CI": "true"}, "auto", False),
+        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", True),
+        (False, {"CLICOLOR_FORCE": "1"}, "auto", True),
+        (False, {"FORCE_COLOR": "0"}, "auto", False),
+        (False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, "auto", False),
+        (True, {"FORCE_COLOR": "1", "TERM": "dumb"}, "auto", True),
         (False, {"NO_COLOR": "1"}, "always", True),
         (True, {"FORCE_COLOR": "1"}, "never", False),
     ],
@@ -448,3 +453,12 @@ def test_a_kept_adopted_cell_makes_a_create_no_repair() -> None:
         )
     )
     assert screen.stdout.splitlines()[0].startswith("  + create")
+
+
+def test_a_quiet_recovery_says_only_what_it_came_to() -> None:
+    screen = Screen(quiet=True)
+    left = record(StepState.UNKNOWN)
+    screen.view.recovering(left, dry_run=False)
+    assert screen.stdout == ""
+    screen.view.recovering(left, dry_run=True)
+    assert "foo.bar" in screen.stdout or "legacy" in screen.stdout

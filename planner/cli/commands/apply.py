@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from planner.transaction import World
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 3, 4, 5, 6, 7, 64, 130))
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Apply without a question (not needed with a plan file).")
 @click.option(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from planner.ports import Lease
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 2, 3, 4, 5, 6, 7, 64, 130))
 @click.option(
     "--apply-changes",
     is_flag=True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.cli.completion import complete_transactions
 from planner.cli.files import read_plan
 from planner.cli.options import (
     MOST_TRANSACTIONS,
@@ -36,8 +37,9 @@ class Subject(click.ParamType):
         return Path(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Complete it as a file."""
-        return click.Path(dir_okay=False).shell_complete(ctx, param, incomplete)
+        """Offer numbers; files where none begins like that."""
+        numbers = complete_transactions(ctx, param, incomplete)
+        return numbers or click.Path(dir_okay=False).shell_complete(ctx, param, incomplete)
 
 
 @click.command(cls=Command)
