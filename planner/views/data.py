@@ -240,7 +240,7 @@ def of_validated(files: Sequence[Validated]) -> Json:
                 "cluster": each.cluster or None,
                 "counts": {"groups": each.groups, "nodes": each.nodes} if each.error is None else None,
                 "problems": _problems(each.error),
-                "error": None if each.error is None else of_error(each.error),
+                "error": None if each.error is None else of_complaint(each.error),
             }
             for each in files
         ],
