@@ -37,6 +37,7 @@ LATE_EFFECT = "late effect of"
 SET_ASIDE = "set aside in"
 UNDO = "undo of"
 PRUNED = "unmanaged, prune: true"
+UNPRUNED = "undo of pruning in"
 
 
 class Change(NamedTuple):

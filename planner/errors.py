@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from planner.counts import Ending
     from planner.model import Refusal
 
 
@@ -40,13 +41,21 @@ class PlannerError(Exception):
         why: the cause, as far as it is known.
         next: what the user can do about it.
         details: further lines, such as one per problem or per cell.
+        ending: what the transaction came to that it is about; None where none began.
     """
 
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "error"
 
     def __init__(
-        self, what: str, *, where: str = "", why: str = "", next: str = "", details: Sequence[str] = ()
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        next: str = "",
+        details: Sequence[str] = (),
+        ending: Ending | None = None,
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -54,6 +63,7 @@ class PlannerError(Exception):
         self.why = why
         self.next = next
         self.details = tuple(details)
+        self.ending = ending
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -82,6 +92,10 @@ class Problem:
         if not self.hint:
             return self.text
         return f"{self.text} ({self.hint})" if self.hint.endswith("?") else f"{self.text}: {self.hint}"
+
+
+STANDARD_INPUT = "standard input"
+"""What a file is called that came from there."""
 
 
 class FileInvalid(PlannerError):

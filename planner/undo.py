@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import codec
-from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, UNDO, Change, Changes
+from planner.diff import DRIFT, LATE_EFFECT, PRUNED, SET_ASIDE, UNDO, UNPRUNED, Change, Changes
 from planner.model import Action, Cell, Presence, StepState
 from planner.plan import assemble, node_warnings
 from planner.scope import EVERYTHING, Scope
@@ -46,6 +46,8 @@ class Past:
         not_ours: cells that somebody else had written first.
         others: cells that it created, and that are somebody else's by what is managed now.
         gone: nodes that it wrote to, and that the file does not have any more, by their old names.
+        pruned: those of `written` that nobody managed; brought back they are adopted, and never deleted just
+            since nobody declares them.
     """
 
     number: int
@@ -54,6 +56,7 @@ class Past:
     not_ours: tuple[Cell, ...] = ()
     others: tuple[Cell, ...] = ()
     gone: tuple[Node, ...] = ()
+    pruned: frozenset[Cell] = frozenset()
 
 
 def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
@@ -65,7 +68,7 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
     old = {node.name: node for node in record.intent.nodes}
     now = {node.url: node.name for node in desired.nodes}
     states = {mark.number: mark.state for mark in record.marks}
-    written, not_ours, others, gone = [], [], [], {}
+    written, not_ours, others, gone, pruned = [], [], [], {}, set()
     for step in record.intent.steps:
         node = old[step.cell.node]
         state = states.get(step.number)
@@ -77,6 +80,8 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
                 others.append(cell)
             else:
                 written.append((step.action, cell))
+                if step.reason == PRUNED:
+                    pruned.add(cell)
         elif state is StepState.NOT_OURS:
             not_ours.append(Cell(step.cell.group, now.get(node.url, node.name)))
     adopted = []
@@ -92,6 +97,7 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
         tuple(not_ours),
         tuple(others),
         tuple(gone.values()),
+        frozenset(pruned),
     )
 
 
@@ -102,7 +108,7 @@ def _is_others(step: Step, managed: Managed | None) -> bool:
     """
     if step.action is not Action.CREATE:
         return False
-    brought_back = step.reason.startswith((DRIFT, LATE_EFFECT, SET_ASIDE))
+    brought_back = step.reason.startswith((DRIFT, LATE_EFFECT, SET_ASIDE, UNPRUNED))
     return managed is None or (managed.adopted and not brought_back)
 
 
@@ -174,8 +180,10 @@ def build(
     """
     back = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
     holding = [(action, cell) for action, cell in past.written if presences[cell] is action.after]
-    reason = f"{UNDO} TX {past.number}"
-    reverse = [Change(back[action], cell, reason) for action, cell in reversed(holding)]
+    reverse = [
+        Change(back[action], cell, f"{UNPRUNED if cell in past.pruned else UNDO} TX {past.number}")
+        for action, cell in reversed(holding)
+    ]
     changes = Changes(
         creates=tuple(change for change in reverse if change.action is Action.CREATE),
         deletes=tuple(change for change in reverse if change.action is Action.DELETE),
@@ -218,7 +226,7 @@ def _still_asked_for(desired: Desired, changes: Changes) -> Iterator[str]:
     forgets = [cell for cell in changes.forgets if wishes.get(cell) is Presence.PRESENT]
     creates = [change.cell for change in changes.creates]
     unwanted = [cell for cell in creates if wishes.get(cell) is Presence.ABSENT]
-    undeclared = [cell for cell in creates if cell not in wishes]
+    undeclared = [change.cell for change in changes.creates if _is_let_go(change, wishes)]
     for cells, asks, would in (
         (deletes, "still declares {}", "bring {} back"),
         (forgets, "still declares {}", "adopt {} again"),
@@ -230,6 +238,11 @@ def _still_asked_for(desired: Desired, changes: Changes) -> Iterator[str]:
             it = "it" if len(groups) == 1 else "them"
             asked, happens = asks.format(", ".join(groups)), would.format(it)
             yield f"{desired.origin} {asked}: the next plan would {happens}"
+
+
+def _is_let_go(change: Change, wishes: Collection[Cell]) -> bool:
+    """Whether the file is silent about what is created, and nothing else will keep it."""
+    return change.cell not in wishes and not change.reason.startswith(UNPRUNED)
 
 
 def _named(cells: Iterable[Cell]) -> str:

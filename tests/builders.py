@@ -308,11 +308,22 @@ class Bench:
             attach(lease)
             try:
                 result = apply_plan(plan, self.file, self.store, lease, self.policy, ports, frozenset(canary))
-            except Reversed:
-                assert not self.world.flying, "an engine that ends has awaited what it sent"
+            except PlannerError as error:
+                awaited = not (isinstance(error, Reversed) and self.world.flying)
+                assert awaited, "an engine that ends has awaited what it sent"
+                self._check_counts(plan, error)
                 raise
         assert not self.world.flying, "an engine that ends has awaited what it sent"
         return result
+
+    def _check_counts(self, plan: Plan, error: PlannerError) -> None:
+        """An error of a transaction that began tells what became of every step."""
+        begun = [event.data["transaction"] for event in self.world.events if event.kind == "begun"]
+        if error.ending is not None:
+            assert error.ending.steps.total == len(plan.steps)
+        if begun:
+            assert error.ending is not None
+            assert begun == [error.ending.transaction]
 
     def recover(self, *, skip: Iterable[str] = ()) -> Recovered | None:
         """Finish what is unfinished; None when nothing is. The open cells of some nodes may be set aside."""

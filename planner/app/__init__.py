@@ -8,6 +8,8 @@
     asides.py       the watch list, and cells that were set aside by hand
     reconciling.py  what a scheduled run may apply by itself
     undoing.py      plan the reverse of an earlier transaction
+    probing.py      reach every node
+    importing.py    what a cluster holds
     reporting.py    what the store knows: status, single transactions
     endings.py      how a transaction's outcome becomes a result or an error
 """

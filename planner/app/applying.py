@@ -8,19 +8,19 @@ from planner import codec
 from planner.app.asides import tidy
 from planner.app.endings import failure_of, left_open
 from planner.app.planning import check_finished, check_identity, read
-from planner.diff import LATE_EFFECT, SET_ASIDE
+from planner.diff import LATE_EFFECT, SET_ASIDE, UNPRUNED
 from planner.errors import LockLost, StalePlan
 from planner.guards import guards_now, protection_of, refused
-from planner.model import Action, Cell, Managed, Node, StepState, TransactionState
+from planner.model import Action, Cell, Event, Managed, Node, StepState, TransactionState
 from planner.ports import Closing, Intent
 from planner.results import Applied
 from planner.scope import patterns_of
-from planner.transaction import Abandoned, Transaction, open_steps, runs_of
+from planner.transaction import Abandoned, Transaction, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from planner.model import Desired, Plan, Policy, Presence, Seen, Step
+    from planner.model import Desired, Plan, Policy, Presence, Seen
     from planner.ports import Knowledge, Lease, Store
     from planner.transaction import Observation, Outcome, StepRun, World
 
@@ -84,6 +84,7 @@ def apply_plan(
         command, plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
     )
     number = lease.begin(intent)
+    world.reporter.emit(Event("begun", total=len(plan.steps), data={"transaction": number}))
     transaction = Transaction(
         runs,
         plan.nodes,
@@ -114,15 +115,11 @@ def _run(
     try:
         return transaction.apply(closing, plan.bystanders, canary)
     except Abandoned as stop:
-        raise left_open(number, _open(runs), why=f"{stop.why}: this run left at once") from stop
+        raise left_open(number, runs, why=f"{stop.why}: this run left at once") from stop
     except LockLost as lost:
         raise left_open(
-            number, _open(runs), why=f"the lock is not provably held any more: {lost.why or lost.what}"
+            number, runs, why=f"the lock is not provably held any more: {lost.why or lost.what}"
         ) from lost
-
-
-def _open(runs: list[StepRun]) -> tuple[Step, ...]:
-    return open_steps((run.step, run.state) for run in runs)
 
 
 def _closing(
@@ -131,8 +128,9 @@ def _closing(
     """What is managed from now on, and what becomes of earlier doubts about cells that the plan decided on.
 
     What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
-    may have met, is adopted, and so is one that only undoes a late effect: none of them may be deleted since
-    nobody declares it. A group that the file of today protects stays protected, whatever an older plan says.
+    may have met, is adopted, and so is one that only undoes a late effect or a pruning: none of them may be
+    deleted since nobody declares it. A group that the file of today protects stays protected, whatever an
+    older plan says.
     """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
@@ -176,7 +174,7 @@ def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:
 def _is_adopted(run: StepRun) -> bool:
     """Whether a cell that was not managed before becomes so as adopted."""
     theirs = run.state is StepState.NOT_OURS or run.perhaps_theirs
-    return theirs or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE))
+    return theirs or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE, UNPRUNED))
 
 
 def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:

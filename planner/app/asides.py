@@ -65,16 +65,19 @@ def tidy(
 def _verified(
     desired: Desired, store: Store, policy: Policy, world: World, scope: Scope
 ) -> set[tuple[str, str]]:
-    """Cells set aside, as (group, URL), that read now as declared, or as they were.
+    """Cells set aside, as (group, URL), that read now as declared or pruned, or as they were.
 
     One that cannot be read, or whose node is not in the file, is not verified.
     """
     urls = {node.name: node.url for node in desired.nodes}
     names = {node.url: node.name for node in desired.nodes if scope.includes_node(node.name)}
+    managed = store.knowledge(desired.cluster).managed
     wanted: dict[Cell, Presence] = {}
     for watched in to_watch(store, desired.cluster, policy, world.clock):
         if watched.aside and watched.url in names and scope.includes_group(watched.group):
-            wanted[Cell(watched.group, names[watched.url])] = watched.outcome
+            pruned = desired.prune and (watched.group, watched.url) not in managed
+            wish = Presence.ABSENT if pruned else watched.outcome
+            wanted[Cell(watched.group, names[watched.url])] = wish
     if not wanted:
         return set()
     for group in desired.groups:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner import hints
+from planner.counts import Ending, StepCounts
 from planner.errors import Incomplete, Interrupted, PlannerError, Reversed
 from planner.model import StepState, TransactionState
+from planner.transaction import open_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from planner.model import Step
-    from planner.transaction import Outcome
+    from planner.transaction import Outcome, StepRun
 
 SHOWN = 20
 """Cells that an error names one by one; the rest is counted, and `planner recover --dry-run` names it."""
@@ -26,8 +28,10 @@ def failure_of(outcome: Outcome) -> PlannerError:
     details = [f"{each.step.cell}: not ours, left as it is" for each in outcome.in_state(StepState.NOT_OURS)]
     if outcome.state is TransactionState.REVERSED and outcome.durable:
         if outcome.interrupted and not outcome.touched:
-            return Interrupted(f"{begin} before anything was changed")
-        return Reversed(f"{begin}. Reversed: every node is as it was", details=details[:SHOWN])
+            return Interrupted(f"{begin} before anything was changed", ending=ending_of(outcome))
+        return Reversed(
+            f"{begin}. Reversed: every node is as it was", details=details[:SHOWN], ending=ending_of(outcome)
+        )
     if outcome.in_state(StepState.UNDO_FAILED):
         return incomplete(begin, outcome)
     return _store_not_told(begin, outcome)
@@ -54,6 +58,7 @@ def incomplete(begin: str, outcome: Outcome) -> Incomplete:
             f"planner recover --skip {failed[0].step.cell.node}",
         ),
         details=_shown(details),
+        ending=ending_of(outcome),
     )
 
 
@@ -67,7 +72,14 @@ def _store_not_told(begin: str, outcome: Outcome) -> Incomplete:
         next="when the store can be written again, run `planner recover`"
         + (", and set these aside again" if aside else ""),
         details=aside,
+        ending=ending_of(outcome),
     )
+
+
+def ending_of(outcome: Outcome) -> Ending:
+    """What a transaction came to, in numbers."""
+    counts = StepCounts.of((each.state, each.sent) for each in outcome.steps)
+    return Ending(outcome.number, counts, outcome.failed_step.number if outcome.failed_step else None)
 
 
 def _set_aside(outcome: Outcome) -> list[str]:
@@ -84,14 +96,16 @@ def how_to_recover(notes: Iterable[str], otherwise: str) -> str:
     return f"correct `{hints.API}` in the file, then run `planner recover --api-from-file`"
 
 
-def left_open(number: int, steps: Sequence[Step], *, why: str) -> Incomplete:
+def left_open(number: int, runs: Sequence[StepRun], *, why: str) -> Incomplete:
     """The error of a run that stopped in the middle, with its journal ready for `recover`."""
+    steps = open_steps((run.step, run.state) for run in runs if run.sent)
     cells = "1 cell" if len(steps) == 1 else f"{len(steps)} cells"
     return Incomplete(
         f"Stopped in the middle of transaction {number}: {cells} may be changed",
         why=why,
         next="run `planner recover`: it brings every node back to what it was",
         details=in_doubt(steps),
+        ending=Ending(number, StepCounts.of((run.state, run.sent) for run in runs)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
-from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers
+from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers, watched_only
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
@@ -85,7 +85,16 @@ def survey(
     inventory = take_lists(part.nodes, policy, world)
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
     cells = list(cells_to_read(part, known, lists))
-    seen = read(cells, part.nodes, policy, world, unreadable=inventory.unreadable, may_leave_out=True)
+    extra = frozenset(watched_only(part, known))
+    seen = read(
+        cells,
+        part.nodes,
+        policy,
+        world,
+        known=inventory.unreadable,
+        watched=sum(cell.group in extra for cell, _ in cells),
+        may_leave_out=True,
+    )
     plan = build(
         desired,
         knowledge,
@@ -107,7 +116,7 @@ def _with_pruned(
     """Choose the strangers that are to be read, since the file asks for their deletion; and a warning."""
     if not desired.prune:
         return lists, ()
-    from planner.desired.shape import id_problem
+    from planner.desired import id_problem
 
     unknown = tuple(filter(scope.includes_group, strangers(desired, knowledge, lists)))
     named = tuple(group for group in unknown if not id_problem(group))
@@ -212,8 +221,10 @@ def read(
     nodes: tuple[Node, ...],
     policy: Policy,
     world: World,
-    unreadable: Mapping[str, str] | None = None,
+    known: Mapping[str, str] | None = None,
+    then: str = "plan again",
     *,
+    watched: int = 0,
     may_leave_out: bool = False,
 ) -> Observation:
     """Read cells, all or nothing.
@@ -223,7 +234,9 @@ def read(
         nodes: theirs.
         policy: patience.
         world: the ports.
-        unreadable: nodes that are known to be so, and why.
+        known: nodes that are known to be unreadable, and why.
+        then: what to do when every node can be read again.
+        watched: how many of them are read only since they are on the watch list, for progress.
         may_leave_out: whether the user can go on without a node.
 
     Raises:
@@ -231,22 +244,28 @@ def read(
         Interrupted: the run was stopped; nothing was changed.
     """
     try:
-        seen = observe(cells, nodes, policy, world, unreadable)
+        seen = observe(cells, nodes, policy, world, known, watched)
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
-        cure = "check that they are up, and that the file has their right URLs; then plan again"
-        if may_leave_out and len(seen.unreadable) < len(nodes):
-            without = " ".join(f"--exclude-node {name}" for name in sorted(seen.unreadable))
-            cure = f"{cure}, or without them: {without}"
-        if all(hints.API in why for why in seen.unreadable.values()):
-            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then plan again"
-        urls = {node.name: node.url for node in nodes}
-        raise NodesUnreadable(
-            f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
-            where=", ".join(sorted(seen.unreadable)),
-            why="a node that cannot be read is never taken as empty; nothing was changed",
-            next=cure,
-            details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
-        )
+        raise unreadable(seen.unreadable, nodes, then, may_leave_out=may_leave_out)
     return seen
+
+
+def unreadable(
+    why: Mapping[str, str], nodes: tuple[Node, ...], then: str, *, may_leave_out: bool = False
+) -> NodesUnreadable:
+    """The error that names every node that could not be read, and what to do `then`."""
+    cure = f"check that they are up, and that the file has their right URLs; then {then}"
+    if may_leave_out and len(why) < len(nodes):
+        cure += ", or without them: " + " ".join(f"--exclude-node {name}" for name in sorted(why))
+    if all(hints.API in each for each in why.values()):
+        cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then {then}"
+    urls = {node.name: node.url for node in nodes}
+    return NodesUnreadable(
+        f"{len(why)} of {len(nodes)} {'nodes' if len(nodes) > 1 else 'node'} cannot be read",
+        where=", ".join(sorted(why)),
+        why="a node that cannot be read is never taken as empty; nothing was changed",
+        next=cure,
+        details=[f"{name} ({urls[name]}): {each}" for name, each in sorted(why.items())],
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.app.endings import failure_of, incomplete, left_open
+from planner.app.endings import ending_of, failure_of, incomplete, left_open
 from planner.errors import LockLost, WrongUsage
 from planner.model import StepState, TransactionState
 from planner.results import Recovered
@@ -14,9 +14,9 @@ from planner.transaction import Abandoned, Transaction, open_steps, patience, re
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from planner.model import Cell, Desired, Policy, Step
+    from planner.model import Cell, Desired, Policy
     from planner.ports import Lease, Record, Store
-    from planner.transaction import StepRun, World
+    from planner.transaction import World
 
 
 def what_to_recover(store: Store, cluster: str) -> Record | None:
@@ -51,9 +51,9 @@ def recover(
     try:
         outcome = transaction.resume_reverse(record.message or "its run ended in the middle", aside)
     except Abandoned as stop:
-        raise left_open(record.number, _open(runs), why=f"{stop.why}: this run left at once") from stop
+        raise left_open(record.number, runs, why=f"{stop.why}: this run left at once") from stop
     except LockLost as lost:
-        raise left_open(record.number, _open(runs), why=lost.why or lost.what) from lost
+        raise left_open(record.number, runs, why=lost.why or lost.what) from lost
     if outcome.state is TransactionState.REVERSE_INCOMPLETE:
         raise incomplete(f"Transaction {record.number} is not reversed yet", outcome)
     if not outcome.durable:
@@ -63,6 +63,7 @@ def recover(
         undone=tuple(each.step.cell for each in outcome.in_state(StepState.UNDONE)),
         not_ours=tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS)),
         set_aside=tuple(each.step.cell for each in outcome.in_state(StepState.SET_ASIDE)),
+        steps=ending_of(outcome).steps,
     )
 
 
@@ -125,7 +126,3 @@ def steps_to_set_aside(
             next="see what is open: planner recover --dry-run",
         )
     return frozenset(s.number for s in steps if s.cell.node in nodes or s.cell in cells)
-
-
-def _open(runs: list[StepRun]) -> tuple[Step, ...]:
-    return open_steps((run.step, run.state) for run in runs)

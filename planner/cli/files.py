@@ -27,12 +27,12 @@ def write_private(path: Path, text: str) -> None:
 
 
 def write_public(path: Path, text: str) -> None:
-    """Write a file atomically, readable by others.
+    """Write a file atomically, readable by others, or by whom an older file of that name was readable.
 
     Raises:
         PlannerError: it cannot be written; an older file of that name is untouched.
     """
-    _write(path, text, FOR_OTHERS)
+    _write(path, text, FOR_OTHERS, keep=True)
 
 
 def check_place(paths: Iterable[Path]) -> None:
@@ -50,7 +50,7 @@ def check_place(paths: Iterable[Path]) -> None:
             raise _unwritable(path, f"the folder {path.parent} is not writable")
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def _write(path: Path, text: str, mode: int, *, keep: bool = False) -> None:
     draft = path.with_name(f".planner-{secrets.token_hex(8)}")
     try:
         handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
@@ -58,6 +58,8 @@ def _write(path: Path, text: str, mode: int) -> None:
             with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
                 file.flush()
+                if keep and path.exists():
+                    os.fchmod(handle, path.stat().st_mode & 0o777)
                 os.fsync(file.fileno())
             draft.replace(path)
         except BaseException:

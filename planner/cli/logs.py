@@ -58,9 +58,9 @@ class LogReporter:
 
     def retried(self, call: Call, end: Try, pause: float) -> None:
         """Take note that a request is tried again after `pause` seconds. Called from any thread."""
-        self._retries.append(
-            Event("retried", f"{call.method}: {end}; again in {pause:.1f} s", None, call.node, call.group)
-        )
+        text = f"{call.method}: {end}; again in {pause:.1f} s"
+        data = {"request": call.method.value, "pause": round(pause, 3)}
+        self._retries.append(Event("retried", text, None, call.node, call.group, data=data))
 
     def emit(self, event: Event) -> None:
         """See `planner.ports.Reporter`. What a run does in detail is for `--log-level debug`."""

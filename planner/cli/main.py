@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import keyword
 import os
 import signal
 import sys
 import threading
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from planner import __version__
+from planner.cli.codes import EXIT_CODES, write_codes
 from planner.control import STOPPING
 from planner.errors import Interrupted, PlannerError, WrongUsage
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planner.views import View
+
 COMMANDS = {
     "validate": "Check groups.yaml offline.",
+    "nodes": "Reach every node, and show how it answers.",
     "plan": "Read every node and show what would change.",
     "apply": "Carry out a plan on every node, or reverse it.",
     "recover": "Finish what a dead or failed run left.",
@@ -26,11 +35,16 @@ COMMANDS = {
     "show": "Show one transaction and what became of its steps, or a saved plan.",
     "undo": "Plan the reverse of an earlier transaction.",
     "init": "Write a commented groups.yaml and .env to start from.",
+    "import": "Write a groups.yaml from what a cluster holds.",
     "schema": "Print a JSON Schema.",
     "completion": "Print the completion script of your shell.",
     "simulate": "Run a simulated cluster with faults.",
     "demo": "Show the whole story on a simulated cluster.",
 }
+
+FORMAT = "--format"
+STREAMS = frozenset({"apply", "reconcile"})
+"""Commands whose JSON is a stream of events; that of the others is one document."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -46,15 +60,28 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"planner.cli.commands.{cmd_name}")
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"planner.cli.commands.{name}")
         command = module.command
         assert isinstance(command, click.Command)  # noqa: S101  (every module of the folder has one)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a typo is answered with the nearest one, as click does for options."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        write_codes(formatter, EXIT_CODES)
 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT)
@@ -102,33 +129,53 @@ def invoke(arguments: list[str] | None = None) -> tuple[int, bool]:
             signal.signal(number, handler)
 
 
-def _invoke(arguments: list[str] | None) -> tuple[int, bool]:
+def _invoke(given: list[str] | None) -> tuple[int, bool]:
+    arguments = sys.argv[1:] if given is None else given
     try:
         result = cli.main(args=arguments, prog_name="planner", standalone_mode=False)
         return (result if isinstance(result, int) else 0), False
     except click.exceptions.Exit as leave:
         return leave.exit_code, False
     except click.UsageError as error:
-        error.show()
+        if _wants_json(arguments):
+            command = error.ctx.command_path if error.ctx else "planner"
+            _show(WrongUsage(error.format_message(), next=f"see {command} --help"), arguments)
+        else:
+            error.show()
         return WrongUsage.exit_code, False
     except click.ClickException as error:
-        error.show()
+        if _wants_json(arguments):
+            _show(PlannerError(error.format_message()), arguments)
+        else:
+            error.show()
         return PlannerError.exit_code, False
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("\nInterrupted; nothing was changed.", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        click.echo(err=True)  # after the terminal's ^C
+        _show(Interrupted("Interrupted; nothing was changed"), arguments, getattr(stop, "view", None))
         return Interrupted.exit_code, False
     except BrokenPipeError:
         return PlannerError.exit_code, True
     except PlannerError as error:
-        _show(error)
+        _show(error, arguments, getattr(error, "view", None))
         return error.exit_code, error.code in ("incomplete", "lock-lost", "interrupted")
 
 
-def _show(error: PlannerError) -> None:
-    """Show an error through the view of the command that raised it, or in plain text before there was one."""
-    from planner.views import open_view
+def _show(error: PlannerError, arguments: Sequence[str], view: View | None = None) -> None:
+    """Show an error through the view of the command that raised it, or as was asked before there was one."""
+    from planner.views import annotate, open_view
 
-    view = getattr(error, "view", None)
     if view is None:
-        view = open_view("text", stdout=sys.stdout, stderr=sys.stderr, environ=os.environ)
+        form = "json" if _wants_json(arguments) else "text"
+        events = not STREAMS.isdisjoint(arguments[:1])
+        view = open_view(form, events=events, stdout=sys.stdout, stderr=sys.stderr, environ=os.environ)
     view.error(error)
+    if os.environ.get("GITHUB_ACTIONS") == "true":  # to stderr: stdout may be a document
+        annotate(error, sys.stderr, os.environ)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether JSON was asked for, as far as a wrong command line can tell; the last word counts."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    asked = [value for name, value in pairs if name == FORMAT]
+    asked += [each.partition("=")[2] for each in arguments if each.startswith(f"{FORMAT}=")]
+    return "json" in asked[-1:]

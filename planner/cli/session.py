@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from planner.clock import SystemClock
 from planner.control import RunControl
-from planner.errors import FileInvalid, PlannerError, WrongUsage
+from planner.errors import STANDARD_INPUT, FileInvalid, WrongUsage
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -52,6 +52,7 @@ class Session:
         self.control = RunControl(self.clock, self.settings.grace)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
+        self._read: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
         from planner.cli.logs import configure
@@ -65,7 +66,7 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        if isinstance(error, PlannerError):
+        if error is not None:
             error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
 
     # The file.
@@ -75,8 +76,8 @@ class Session:
         """Whether the file comes from standard input, which then cannot answer questions."""
         return self.settings.file == STDIN
 
-    def desired(self) -> Desired:
-        """What the file asks for.
+    def desired(self, file: str | None = None) -> Desired:
+        """What the file of the settings asks for, or another one.
 
         Raises:
             FileInvalid: every problem at once.
@@ -84,22 +85,20 @@ class Session:
         """
         from planner.desired import parse
 
-        origin = "standard input" if self.reads_stdin else self.settings.file
-        return parse(self._text(), origin=origin, nodes_override=self.settings.nodes)
+        file = self.settings.file if file is None else file
+        origin = STANDARD_INPUT if file == STDIN else file
+        return parse(self.text(file), origin=origin, nodes_override=self.settings.nodes)
 
-    def _text(self) -> bytes:
-        if self.reads_stdin:
-            return sys.stdin.buffer.read()
-        try:
-            return Path(self.settings.file).read_bytes()
-        except OSError as error:
-            raise FileInvalid(
-                f"{self.settings.file} cannot be read",
-                why=error.strerror or str(error),
-                next="write one with `planner init`, or name another with --file"
-                if isinstance(error, FileNotFoundError)
-                else "check what it is and who may read it, or name another with --file",
-            ) from error
+    def text(self, file: str | None = None) -> bytes:
+        """The file of the settings, or another one, as it is; each is read once.
+
+        Raises:
+            FileInvalid: it cannot be read.
+        """
+        file = self.settings.file if file is None else file
+        if file not in self._read:
+            self._read[file] = _text(file)
+        return self._read[file]
 
     def cluster(self, name: str | None) -> str:
         """The cluster's name: as given, or of the file, or the only one that the store knows.
@@ -169,4 +168,19 @@ class Session:
                 self.control.keep_signals()
             else:
                 stack.enter_context(self.control.signals())
-            yield World(client, self.clock, self.control, reporter)
+            yield World(client, self.clock, self.control, reporter, s.grace)
+
+
+def _text(file: str) -> bytes:
+    if file == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise FileInvalid(
+            f"{file} cannot be read",
+            why=error.strerror or str(error),
+            next="write one with `planner init`, or name another with --file"
+            if isinstance(error, FileNotFoundError)
+            else "check what it is and who may read it, or name another with --file",
+        ) from error

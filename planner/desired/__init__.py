@@ -9,13 +9,13 @@ import hashlib
 from typing import Any
 
 from planner.desired.rules import NodeSpot, Selection, check_rules
-from planner.desired.shape import check_shape, name_problem, schema_text
+from planner.desired.shape import check_shape, id_problem, name_problem, schema_text
 from planner.desired.tree import Problems, Tree, read_tree
 from planner.desired.url import canonical_url
 from planner.errors import FileInvalid, WrongUsage
 from planner.model import Desired, Dialect, Group, Limits, Node, Presence
 
-__all__ = ["canonical_url", "parse", "parse_nodes", "schema_text"]
+__all__ = ["canonical_url", "id_problem", "parse", "parse_nodes", "schema_text"]
 
 NODES_VARIABLE = "PLANNER_NODES"
 

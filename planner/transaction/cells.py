@@ -271,6 +271,7 @@ class Cells:
     # Both.
 
     def _write(self, run: StepRun, method: Method, tries: int) -> Generator[Call | float, Answer, Verdict]:
+        run.sent = True
         answer = yield self._reader.call(method, run.step.cell, tries)
         verdict = judge_write(answer, run.dialect, tried_before=run.tried)
         run.ours = run.ours or _may_be_ours(verdict)

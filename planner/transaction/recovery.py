@@ -63,12 +63,13 @@ def states_of(record: Record) -> Iterator[tuple[Step, StepState]]:
 
 def _restore(run: StepRun, mark: CellMark, now: float) -> None:
     run.state = mark.state
+    run.sent = mark.tried  # for the counts alone
     run.unanswered = mark.unanswered
     run.note = mark.note
     if mark.state not in FINISHED:
         # A mark is made before its request: 'not tried' in the journal does not mean that nothing was sent.
         # Whatever was in flight when the run died was answered to nobody, so the cell is watched.
         run.unanswered = True
-        run.tried = True
+        run.sent = run.tried = True
         run.ours = True
         run.suspect_since = now

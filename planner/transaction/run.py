@@ -35,6 +35,7 @@ class StepRun:
         state: see `planner.model.STEP_MOVES`.
         suspect_since: when the last suspicious try of a write ended (monotonic seconds); the cell must be
             read again one settle time later. None when nothing can still take effect.
+        sent: whether a write was begun; one that was not is marked, with others of its wave, and untouched.
         tried: whether a write of ours may have reached the node.
         ours: whether a write of ours may have had, or may still have, an effect; a node that turned the only
             one down ('exists', 'missing', refused) was left as it was.
@@ -54,6 +55,7 @@ class StepRun:
         "note",
         "ours",
         "perhaps_theirs",
+        "sent",
         "state",
         "step",
         "suspect_since",
@@ -67,6 +69,7 @@ class StepRun:
         self.dialect = dialect
         self.state = StepState.PENDING
         self.suspect_since: float | None = None
+        self.sent = False
         self.tried = False
         self.ours = False
         self.perhaps_theirs = False

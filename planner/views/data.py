@@ -7,21 +7,39 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from planner import codec
-from planner.errors import PlannerError, Refused
+from planner.errors import FileInvalid, PlannerError, Refused
 from planner.model import Action, StepState
 from planner.ports import CellMark
 from planner.undo import plan_of
-from planner.views.summary import summarize, to_bring_back
+from planner.views.summary import summarize, to_bring_back, unmanaged_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from planner.counts import Ending, StepCounts
     from planner.model import Cell, Step
     from planner.ports import Record
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probe, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 Json = dict[str, Any]
+
+OUTCOMES = {
+    "reversed": "reversed",
+    "incomplete": "incomplete",
+    "interrupted": "interrupted",
+    "refused": "refused",
+    "stale-plan": "stale",
+    "locked": "locked",
+    "lock-lost": "lock lost",
+    "usage": "wrong usage",
+}
+"""How an apply ended, by the code of its error; every other one has failed."""
+
+
+def document(name: str, fields: Json) -> Json:
+    """A document, as the schema of that name tells of it."""
+    return {"format": f"planner.{name}", "version": 1, **fields}
 
 
 def dump(data: Json, indent: int | None = None) -> str:
@@ -31,8 +49,9 @@ def dump(data: Json, indent: int | None = None) -> str:
 
 
 def of_plan(report: Report) -> Json:
-    """The plan file's document, which an apply accepts, and a summary."""
-    return {**codec.document_of(report.plan), "summary": asdict(report.summary)}
+    """The plan file's document, which an apply accepts, a summary, and what nobody declared or manages."""
+    unmanaged = [{"group": row.group, "nodes": list(row.nodes)} for row in unmanaged_rows(report.plan)]
+    return {**codec.document_of(report.plan), "summary": asdict(report.summary), "unmanaged": unmanaged}
 
 
 def page_of(report: Report) -> str:
@@ -41,7 +60,12 @@ def page_of(report: Report) -> str:
 
 
 def of_error(error: PlannerError) -> Json:
-    """How a run ended; of a refused plan also `refusals`: each guard, with its numbers and all its groups."""
+    """How a run ended."""
+    return document("error", {"error": {**of_complaint(error), **of_ending(error.ending)}})
+
+
+def of_complaint(error: PlannerError) -> Json:
+    """What failed, in words; of a refused plan also `refusals`: each guard, with its numbers and groups."""
     refusals = error.refusals if isinstance(error, Refused) else ()
     return {
         "code": error.code,
@@ -55,13 +79,33 @@ def of_error(error: PlannerError) -> Json:
     }
 
 
+def of_ending(ending: Ending | None) -> Json:
+    """What a transaction came to that did not end well."""
+    return {
+        "transaction": ending.transaction if ending else None,
+        "failed_step": ending.failed_step if ending else None,
+        "steps": of_steps(ending.steps) if ending else None,
+    }
+
+
+def of_steps(counts: StepCounts) -> Json:
+    """Counts of steps, and what they add up to."""
+    return {"total": counts.total, **asdict(counts)}
+
+
 def of_applied(result: Applied) -> Json:
     """The outcome of an apply: ``applied``, ``already applied`` or ``no changes``."""
+    return document("applied", of_outcome(result))
+
+
+def of_outcome(result: Applied) -> Json:
+    """What a document and a summary of an apply both say."""
     done = result.number is not None
     already = result.already is not None
     return {
         "outcome": "applied" if done else "already applied" if already else "no changes",
         "transaction": result.number if done else result.already,
+        "steps": of_steps(result.steps),
         "counts": asdict(summarize(result.plan, without=result.not_ours)) if done else None,
         "not_ours": of_cells(result.not_ours),
     }
@@ -70,17 +114,23 @@ def of_applied(result: Applied) -> Json:
 def of_recovered(result: Recovered) -> Json:
     """The outcome of a recovery: ``reversed``, ``closed with exceptions`` or ``nothing to recover``."""
     ended = "closed with exceptions" if result.set_aside else "reversed"
-    return {
+    found = {
         "outcome": "nothing to recover" if result.number is None else ended,
         "transaction": result.number,
+        "steps": of_steps(result.steps) if result.steps else None,
         "undone": of_cells(result.undone),
         "not_ours": of_cells(result.not_ours),
         "set_aside": of_cells(result.set_aside),
     }
+    return document("recovered", found)
 
 
 def of_recovering(record: Record) -> Json:
     """What a recovery would bring back."""
+    return document("recovering", _restoring(record))
+
+
+def _restoring(record: Record) -> Json:
     return {
         "transaction": of_record(record),
         "cells": [
@@ -99,12 +149,12 @@ def of_recovering(record: Record) -> Json:
 
 def of_status(status: Status) -> Json:
     """What the store knows."""
-    return {
+    found = {
         "cluster": status.cluster,
         "store": status.store,
         "managed": status.managed,
         "holder": status.holder._asdict() if status.holder else None,
-        "unfinished": of_recovering(status.unfinished) if status.unfinished else None,
+        "unfinished": _restoring(status.unfinished) if status.unfinished else None,
         "running": status.running,
         "needs_recover": status.needs_recover,
         "set_aside": [{"transaction": number, **cell._asdict()} for number, cell in status.set_aside],
@@ -112,22 +162,22 @@ def of_status(status: Status) -> Json:
         "last": of_record(status.last) if status.last else None,
         "last_applied": of_record(status.last_applied) if status.last_applied else None,
     }
+    return document("status", found)
 
 
 def of_history(records: Iterable[Record]) -> Json:
     """Past transactions, with how many cells each was to create and to delete."""
-    return {
-        "transactions": [
-            {
-                **of_record(record),
-                "cluster": record.cluster,
-                "partial": codec.is_partial(record.intent.plan),
-                "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
-                "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
-            }
-            for record in records
-        ]
-    }
+    found = [
+        {
+            **of_record(record),
+            "cluster": record.cluster,
+            "partial": codec.is_partial(record.intent.plan),
+            "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
+            "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
+        }
+        for record in records
+    ]
+    return document("history", {"transactions": found})
 
 
 def of_transaction(record: Record) -> Json:
@@ -149,7 +199,7 @@ def of_transaction(record: Record) -> Json:
         if plan is not None:
             adopts, scope = of_cells(plan.adopts), plan.scope
             protection = {"protects": list(plan.protects), "unprotects": list(plan.unprotects)}
-    return {
+    found = {
         **of_record(record),
         "cluster": record.cluster,
         "plan_digest": intent.plan_digest,
@@ -160,6 +210,7 @@ def of_transaction(record: Record) -> Json:
         **protection,
         "scope": asdict(scope) if scope else None,
     }
+    return document("transaction", found)
 
 
 def _step(step: Step, mark: CellMark | None) -> Json:
@@ -178,6 +229,37 @@ def _step(step: Step, mark: CellMark | None) -> Json:
     }
 
 
+def of_validated(files: Sequence[Validated]) -> Json:
+    """What each file came to."""
+    return {
+        "valid": all(each.error is None for each in files),
+        "files": [
+            {
+                "file": each.file,
+                "valid": each.error is None,
+                "cluster": each.cluster or None,
+                "counts": {"groups": each.groups, "nodes": each.nodes} if each.error is None else None,
+                "problems": _problems(each.error),
+                "error": None if each.error is None else of_error(each.error),
+            }
+            for each in files
+        ],
+    }
+
+
+def _problems(error: PlannerError | None) -> list[Json]:
+    return [
+        {
+            "line": problem.line,
+            "column": problem.column,
+            "end_column": problem.end_column,
+            "text": problem.text,
+            "hint": problem.hint,
+        }
+        for problem in (error.problems if isinstance(error, FileInvalid) else ())
+    ]
+
+
 def of_record(record: Record) -> Json:
     """A transaction, without its steps."""
     return {
@@ -186,8 +268,8 @@ def of_record(record: Record) -> Json:
         "allowances": list(record.intent.allowances),
         "state": record.state.value,
         "message": record.message,
-        "started": record.started,
-        "finished": record.finished,
+        "started": record.started or None,
+        "finished": record.finished or None,
         "holder": record.holder,
     }
 
@@ -195,3 +277,46 @@ def of_record(record: Record) -> Json:
 def of_cells(cells: Iterable[Cell]) -> list[Json]:
     """Cells as objects."""
     return [cell._asdict() for cell in cells]
+
+
+def of_probed(probed: Probed) -> Json:
+    """How every node answered; latencies are milliseconds."""
+    found = {
+        "cluster": probed.cluster,
+        "tries": probed.tries,
+        "nodes": [_probe(probe) for probe in probed.nodes],
+    }
+    return document("nodes", found)
+
+
+def _probe(probe: Probe) -> Json:
+    slowest = max(probe.latencies, default=None)
+    return {
+        "name": probe.node.name,
+        "url": probe.node.url,
+        "labels": dict(probe.node.labels),
+        "state": probe.state,
+        "median_ms": _ms(probe.median) if probe.answered else None,
+        "max_ms": None if slowest is None else _ms(slowest),
+        "failures": list(probe.failures),
+        "can_list": probe.node.dialect.list_path is not None,
+        "groups": probe.listed,
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def of_imported(result: Imported, saved: str | None) -> Json:
+    """What a cluster holds, and where it was written to."""
+    found = {
+        "cluster": result.cluster,
+        "nodes": [{"name": node.name, "url": node.url} for node in result.nodes],
+        "groups": [{"group": group, "nodes": list(names)} for group, names in result.groups],
+        "partial": list(result.partial),
+        "absent": list(result.absent),
+        "unnamed": list(result.unnamed),
+        "saved": saved,
+    }
+    return document("import", found)

@@ -1,4 +1,4 @@
-"""JSON, one document per run: plan, recover, status, history, show, undo."""
+"""JSON, one document per run: plan, recover, status, history, show, undo, nodes, import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 
@@ -32,52 +32,77 @@ class DocumentView(MachineView):
     def plan(
         self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
     ) -> None:
-        """Print the plan file's document with a ``summary``."""
+        """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
         self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
 
     def report(self, report: Report) -> None:
-        """Print the plan file's document with a ``summary``."""
+        """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
         self._printed = True
         self._out.write(data.page_of(report))
         self._out.flush()
         self._check()
 
+    def loaded(self, plan: Plan) -> None:
+        """The one document is the result."""
+
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Print the outcome."""
         del origin
-        self._print({"format": "planner.applied", "version": 1, **data.of_applied(result)})
+        self._print(data.of_applied(result))
         self._remark_lost()
+
+    def unapplied(self, plan: Plan) -> None:
+        """The one document is the plan."""
 
     def recovering(self, record: Record, dry_run: bool) -> None:
         """Print what would be brought back; in a real run the one document is `recovered`."""
         if dry_run:
-            self._print({"format": "planner.recovering", "version": 1, **data.of_recovering(record)})
+            self._print(data.of_recovering(record))
             self._check()
 
     def recovered(self, result: Recovered) -> None:
         """Print the outcome."""
-        self._print({"format": "planner.recovered", "version": 1, **data.of_recovered(result)})
+        self._print(data.of_recovered(result))
         self._remark_lost()
 
     def status(self, status: Status) -> None:
         """Print what the store knows."""
-        self._print({"format": "planner.status", "version": 1, **data.of_status(status)})
+        self._print(data.of_status(status))
         self._check()
 
     def history(self, records: Sequence[Record]) -> None:
         """Print past transactions."""
-        self._print({"format": "planner.history", "version": 1, **data.of_history(records)})
+        self._print(data.of_history(records))
         self._check()
 
     def transaction(self, record: Record) -> None:
         """Print one transaction."""
-        self._print({"format": "planner.transaction", "version": 1, **data.of_transaction(record)})
+        self._print(data.of_transaction(record))
+        self._check()
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Print what each file came to; and the problems, as text, on stderr."""
+        self._print({"format": "planner.validation", "version": 1, **data.of_validated(files)})
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+        self._check()
+
+    def nodes(self, probed: Probed) -> None:
+        """Print how every node answered."""
+        self._print(data.of_probed(probed))
+        self._check()
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Print what the cluster holds."""
+        del text
+        self._print(data.of_imported(result, saved))
         self._check()
 
     def error(self, error: PlannerError) -> None:
         """Print the error, unless a result was printed; and say it on stderr."""
         if not self._printed:
-            self._print({"error": data.of_error(error)})
+            self._print(data.of_error(error))
         super().error(error)
 
     def reporter(self) -> AbstractContextManager[Reporter]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from planner.errors import ChangesPending, FileInvalid, Interrupted, Reversed
 from planner.views.layout import EMPTY, Line, Span, paragraph
 from planner.views.source_text import problem_lines
-from planner.views.words import count, fragment, sentence, shown
+from planner.views.words import count, fragment, sentence, shown, steps_words
 
 if TYPE_CHECKING:
     from planner.errors import PlannerError
@@ -19,7 +19,7 @@ SENTENCES = (ChangesPending, Reversed, Interrupted)
 
 
 def error_lines(error: PlannerError, width: int | None) -> list[Line]:
-    """``Error: what failed.``, and indented lines: where, why, the details, next."""
+    """``Error: what failed.``, and indented lines: where, why, the steps, the details, next."""
     if isinstance(error, SENTENCES):
         lines = paragraph(sentence(error.what), width, style="bold", hang=0)
     else:
@@ -28,6 +28,8 @@ def error_lines(error: PlannerError, width: int | None) -> list[Line]:
         lines += _problems(error, width)
         return lines + _labelled("next", error.next, width)
     lines += _labelled("where", error.where, width) + _labelled("why", error.why, width)
+    if error.ending is not None:
+        lines += _labelled("steps", steps_words(error.ending.steps), width)
     for detail in error.details[:MAX_DETAILS]:
         lines += paragraph(shown(detail.strip()), width, lead=Span("  - "), hang=4)
     if len(error.details) > MAX_DETAILS:

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 from planner.guards import named
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
-from planner.views.summary import Kind, Row
+from planner.views.summary import Kind, Row, unmanaged_rows
 from planner.views.words import allowed, count, fragment, on_nodes, partial_sentence, sentence, shown
 
 if TYPE_CHECKING:
-    from planner.model import Refusal
+    from planner.model import Plan, Refusal
     from planner.scope import PlanScope
     from planner.views.report import Report
 
 MAX_ROWS = 200
 """Rows of the diff that a terminal shows; nobody reads ten thousand there."""
+
+MAX_UNMANAGED = 10
+"""Unmanaged groups that a terminal shows: they must not hide what is going to happen."""
 
 MARKS = {
     Kind.CREATE: ("+", "green"),
@@ -27,6 +30,7 @@ MARKS = {
     Kind.UNPROTECT: ("=", "blue"),
     Kind.FORGET: (" ", "dim"),
     Kind.KEEP: (" ", "dim"),
+    Kind.UNMANAGED: ("?", "dim"),
 }
 REMARKS = {
     Kind.ADOPT: "exists already",
@@ -42,6 +46,7 @@ def plan_lines(report: Report, width: int | None) -> list[Line]:
     plan = report.plan
     left_out = plan.scope.nodes_left_out if plan.scope else 0
     lines: list[Line] = diff_lines(report.rows, len(plan.nodes), width, left_out=left_out)
+    lines += unmanaged_lines(plan, width)
     if lines:
         lines.append(EMPTY)
     lines += paragraph(report.sentence, width, style="bold")
@@ -75,6 +80,17 @@ def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None, *, left_out
 def partial_lines(scope: PlanScope | None, width: int | None) -> list[Line]:
     """What a partial plan leaves out; nothing for a whole plan."""
     return [] if scope is None else paragraph(partial_sentence(scope), width, style="yellow")
+
+
+def unmanaged_lines(plan: Plan, width: int | None) -> list[Line]:
+    """What nobody declared and nobody manages: the first groups, and how many more there are."""
+    rows = unmanaged_rows(plan)
+    left_out = plan.scope.nodes_left_out if plan.scope else 0
+    lines = table([_entry(row, len(plan.nodes), left_out) for row in rows[:MAX_UNMANAGED]], width)
+    if len(rows) > MAX_UNMANAGED:
+        more = f"… and {count(len(rows) - MAX_UNMANAGED, 'more unmanaged group')} (see --format json)"
+        lines += paragraph(more, width, style="dim", hang=2)
+    return lines
 
 
 def warning_lines(text: str, width: int | None) -> list[Line]:

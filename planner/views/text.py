@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from planner.views.error_text import error_lines
 from planner.views.history_text import history_lines, transaction_lines
 from planner.views.layout import Span, paragraph
+from planner.views.nodes_text import imported_lines, nodes_lines
 from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
 from planner.views.report import report_of
 from planner.views.result_text import applied_lines, recovered_lines, recovering_lines, status_lines
-from planner.views.words import shown
+from planner.views.words import shown, valid_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
     from planner.views.screen import Screen
 
@@ -46,14 +47,21 @@ class TextView:
         self._out.show(plan_lines(report, self._out.width))
         check_written(self._out.channel)
 
+    def loaded(self, plan: Plan) -> None:
+        """The plan was shown when it was made."""
+
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""
         self._out.show(applied_lines(result, self._out.width, origin=origin))
         self._remark_lost()
 
+    def unapplied(self, plan: Plan) -> None:
+        """The plan has said what there is to say."""
+
     def recovering(self, record: Record, dry_run: bool) -> None:
-        """Show what is brought back."""
-        self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
+        """Show what is brought back; a quiet run says what it came to, and no more."""
+        if dry_run or not self._quiet:
+            self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
         if dry_run:
             check_written(self._out.channel)
 
@@ -75,6 +83,30 @@ class TextView:
     def transaction(self, record: Record) -> None:
         """Show one transaction."""
         self._out.show(transaction_lines(record, self._out.width))
+        check_written(self._out.channel)
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show a sentence for each valid file, and the problems of the others on stderr."""
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+            else:
+                self._out.show(paragraph(valid_sentence(each), self._out.width))
+        check_written(self._out.channel)
+
+    def nodes(self, probed: Probed) -> None:
+        """Show how every node answered."""
+        self._out.show(nodes_lines(probed, self._out.width))
+        check_written(self._out.channel)
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Show the file's text as it is, or where it was written to."""
+        if saved is not None:
+            self._out.show(imported_lines(result, saved, self._out.width))
+        elif self._out.channel.isatty():
+            self._out.channel.write("".join(f"{shown(line.expandtabs())}\n" for line in text.splitlines()))
+        else:
+            self._out.channel.write(text)
         check_written(self._out.channel)
 
     def error(self, error: PlannerError) -> None:

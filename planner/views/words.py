@@ -10,6 +10,8 @@ from planner.scope import has_wildcards
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from planner.counts import StepCounts
+    from planner.results import Validated
     from planner.scope import PlanScope
     from planner.views.summary import Summary
 
@@ -204,11 +206,34 @@ def unchanged_sentence(origin: str, scope: PlanScope | None = None) -> str:
     return f"No changes. Every node matches {shown(origin)}."
 
 
+def valid_sentence(checked: Validated) -> str:
+    """Say that a file is valid, and what it holds."""
+    amount = f"{count(checked.groups, 'group')} on {count(checked.nodes, 'node')}"
+    return f"{shown(checked.file)} is valid: {amount} of cluster {shown(checked.cluster)}."
+
+
 def undo_sentence(number: int, forgets: int) -> str:
     """What the undo of a transaction amounts to where it sends no request."""
     if not forgets:
         return f"Nothing of TX {number} is left to undo."
     return f"Plan: {count(forgets, 'adopted cell')} to forget (no requests)."
+
+
+def steps_words(steps: StepCounts) -> str:
+    """``2 reversed, 1 never started``; empty where nothing was started."""
+    counts = (
+        (steps.applied, "applied"),
+        (steps.reversed, "reversed"),
+        (steps.failed, "not brought back"),
+        (steps.unknown, "unknown"),
+        (steps.not_applied, "turned down"),
+        (steps.not_ours, "not ours"),
+        (steps.set_aside, "set aside"),
+        (steps.never_started, "never started"),
+    )
+    if steps.never_started == steps.total:
+        return ""
+    return ", ".join(f"{number:,} {what}" for number, what in counts if number)
 
 
 def duration(seconds: float) -> str:

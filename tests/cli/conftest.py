@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from planner.simulator import SimulatedCluster
+from tests.schemas import check_output
 
 if TYPE_CHECKING:
     from tests.cli.forks import Forks
@@ -28,16 +29,25 @@ QUICK = {
 
 @dataclass(slots=True)
 class Ended:
-    """How a command ended."""
+    """How a command ended. What it printed as JSON is what the schemas say."""
 
     code: int
     out: str
     err: str
 
+    def __post_init__(self) -> None:
+        if self.out.startswith("{") and "$schema" not in self.out:
+            check_output(self.out, whole=self.code >= 0)
+
     @property
     def json(self) -> Any:
-        """The standard output as JSON."""
+        """The one document on standard output."""
         return json.loads(self.out)
+
+    @property
+    def events(self) -> list[Any]:
+        """The events on standard output."""
+        return [json.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ def wait_for_phase(process: subprocess.Popen[str], name: str) -> None:
     assert process.stdout is not None
     for line in process.stdout:
         event = json.loads(line)
-        if event["type"] == "phase" and event["text"] == name:
+        if event["type"] == "phase" and event["phase"] == name:
             return
     raise AssertionError(f"it never came to {name!r}")
 

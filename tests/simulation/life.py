@@ -75,6 +75,7 @@ class Life:
         self.plan: Plan | None = None
         self.runs = 0
         self.aside: set[Cell] = set()  # what a recovery has set aside by hand
+        self.written: set[int] = set()  # steps of the transaction that a write was sent for
         self.part: Part | None = None  # of a partial plan
 
     def _draw_cluster(self) -> Desired:
@@ -110,6 +111,7 @@ class Life:
         scope = self._cut_out()
         self.plan = make_plan(self.desired, self.store, self.policy, self.ports, scope=scope)
         self.before = self.world.snapshot()
+        self.written.clear()
         self.runs += 1
         self._let_loose()
         try:
@@ -211,6 +213,13 @@ class Life:
         self.world.say(f"exit {error.exit_code}: {error.what}")
         for line in error.details:
             self.world.say(f"    {line}")
+        if error.ending is not None:
+            counts, steps = (
+                error.ending.steps,
+                len(self.memory.records[error.ending.transaction].intent.steps),
+            )
+            if counts.total != steps or counts.never_started > steps - len(self.written):
+                raise Violation(f"{counts} of {steps} steps, {len(self.written)} of them written")
         return {
             Reversed: "reversed",
             Interrupted: "interrupted",
@@ -246,6 +255,7 @@ class Life:
         mark = memory.marks[number].get(step.number)
         if mark is None or mark.state in UNTOUCHED:
             raise Violation(f"a write without a mark: {call}, {mark}")
+        self.written.add(step.number)
         if not self.world.permit():
             raise Violation("a write without a young proof of the lock")
 

@@ -8,8 +8,9 @@ from functools import partial
 
 import pytest
 
+from planner.app import make_undo
 from planner.codec import dump_plan, load_plan
-from planner.errors import FileInvalid, Interrupted, NodesUnreadable, Refused, Reversed, StalePlan
+from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, Refused, Reversed, StalePlan
 from planner.model import Cell, Dialect, Group, Limits, Node
 from planner.verdict import Method
 from tests.builders import (
@@ -232,6 +233,43 @@ def test_a_watched_group_that_is_gone_is_not_brought_back_to_be_pruned() -> None
         bench.world.nodes["node03"].discard("old")  # the late effect of the delete
         bench.file = desired(nodes=LISTING, prune=prune)
         assert [str(step) for step in bench.plan().steps] == steps
+
+
+def test_a_pruned_cell_that_was_set_aside_is_verified_when_it_is_gone() -> None:
+    bench = bench_of(prune=True, old=["node01"])
+    bench.on(DEL, "old", "node01", "hang_before")
+    bench.always(DEL, "old", "node01", when(partial(bench.kill, "node01"), "hang_after"))
+    with pytest.raises(Incomplete):
+        bench.apply()
+    bench.recover(skip=["node01"])
+    assert [str(cell) for _, cell in bench.store.set_aside("test")] == ["old on node01"]
+    bench.world.dead.clear()
+    bench.heal()
+    bench.world.nodes["node01"].discard("old")
+    bench.file = replace(bench.file, groups=(group("a"),))
+    bench.apply()
+    assert bench.store.set_aside("test") == ()
+
+
+def test_what_an_undo_brings_back_is_not_deleted_again() -> None:
+    """It was nobody's before, and is not ours to delete now, with and without `prune: true`."""
+    bench = bench_of("a", prune=True, old=["node01"])
+    bench.apply()
+    plan = make_undo(1, bench.file, bench.store, bench.policy, bench.ports)
+    assert [str(step) for step in plan.steps if step.reason == "undo of pruning in TX 1"] == [
+        "step 1 (create old on node01)"
+    ]
+    assert not any("does not declare" in warning for warning in plan.warnings)
+    bench.apply(plan)
+    for prune in (False, True):
+        bench.file = replace(bench.file, prune=prune)
+        again = bench.plan()
+        assert (again.kept, [s for s in again.steps if s.cell.group == "old"]) == (
+            (Cell("old", "node01"),),
+            [],
+        )
+    bench.apply(make_undo(2, bench.file, bench.store, bench.policy, bench.ports))
+    assert bench.holders("old") == set()
 
 
 def test_ids_that_no_file_can_hold_stay_and_are_told() -> None:

@@ -22,6 +22,7 @@ from planner.model import (
 )
 from planner.ports import CellMark, Intent, Record
 from planner.views import View, open_view
+from tests.schemas import check_output
 
 ALL = ("node01", "node02", "node03")
 WILD = "[red]a\x1b[31m\u202e\x9b2J\r\n\udc80]"
@@ -144,6 +145,7 @@ class Screen:
         environ: Mapping[str, str] | None = None,
         **options: Any,
     ) -> None:
+        self.format = format
         self.out: io.StringIO = Terminal() if tty else io.StringIO()
         self.err: io.StringIO = Terminal() if tty else io.StringIO()
         self.clock = FakeClock()
@@ -158,7 +160,11 @@ class Screen:
 
     @property
     def stdout(self) -> str:
-        return self.out.getvalue()
+        """What was printed. As JSON it is what the schemas say; a test may look before a run ends."""
+        text = self.out.getvalue()
+        if self.format == "json" and text:
+            check_output(text, whole=False)
+        return text
 
     @property
     def stderr(self) -> str:

@@ -276,5 +276,6 @@ def test_as_events() -> None:
     screen = Screen("json", events=True)
     screen.view.history([APPLIED])
     screen.view.transaction(APPLIED)
-    kinds = [json.loads(line)["type"] for line in screen.stdout.splitlines()]
-    assert kinds == ["version", "history", "transaction"]
+    lines = [json.loads(line) for line in screen.stdout.splitlines()]
+    kinds = [line["document"]["format"] for line in lines if line["type"] == "document"]
+    assert kinds == ["planner.history", "planner.transaction"]

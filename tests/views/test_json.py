@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from planner import codec
-from planner.errors import ChangesPending, PlannerError, Refused
+from planner.counts import Ending, StepCounts
+from planner.errors import (
+    ChangesPending,
+    FileInvalid,
+    Incomplete,
+    Interrupted,
+    Locked,
+    LockLost,
+    PlannerError,
+    Refused,
+    Reversed,
+    StalePlan,
+    WrongUsage,
+)
 from planner.guards import refused
 from planner.model import EVENT_KINDS, Cell, Event, Presence, Refusal, StepState
 from planner.ports import Holder, Watched
 from planner.results import Applied, Recovered, Status
-from tests.views.samples import EXAMPLE, MIXED, WILD, Screen, plan, record
+from planner.views.events import TYPES
+from tests.views.samples import ALL, EXAMPLE, MIXED, WILD, Screen, plan, record
+
+TOLD: dict[str, dict[str, Any]] = {"begun": {"transaction": 7}, "retried": {"request": "read", "pause": 0}}
+NOON = "2026-01-01T12:00:00Z"
 
 
 def document(screen: Screen) -> Any:
@@ -41,8 +59,18 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "unprotect": 0,
         "scope": None,
     }
+    assert shown.pop("unmanaged") == []
     assert shown == json.loads(codec.dump_plan(MIXED))
     assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
+
+
+def test_what_is_unmanaged_stands_beside_the_plan_whole() -> None:
+    cells = tuple(Cell(f"g{n:02}", name) for n in range(20) for name in ALL[:2])
+    screen = Screen("json")
+    screen.view.plan(replace(MIXED, unmanaged=cells))
+    shown = document(screen)["unmanaged"]
+    assert (len(shown), shown[19]) == (20, {"group": "g19", "nodes": ["node01", "node02"]})
+    assert codec.load_plan(screen.stdout) == MIXED
 
 
 def test_a_refused_plan_tells_every_guard_and_every_group() -> None:
@@ -77,6 +105,8 @@ def test_an_error_is_a_document_and_a_sentence() -> None:
     screen = Screen("json")
     screen.view.error(Refused("No", where="here", why="because", next="ask", details=["a"]))
     assert document(screen) == {
+        "format": "planner.error",
+        "version": 1,
         "error": {
             "code": "refused",
             "exit_code": 7,
@@ -85,7 +115,10 @@ def test_an_error_is_a_document_and_a_sentence() -> None:
             "why": "because",
             "next": "ask",
             "details": ["a"],
-        }
+            "transaction": None,
+            "failed_step": None,
+            "steps": None,
+        },
     }
     assert screen.stderr == "Error: No.\n  where: here\n  why: because\n  - a\n  next: ask\n"
 
@@ -130,10 +163,10 @@ def test_status_is_a_document() -> None:
             "c",
             "s",
             3,
-            Holder("me", "apply", "noon"),
+            Holder("me", "apply", NOON),
             left,
             set_aside=((1, Cell("a", "n")),),
-            watched=(Watched("g", "u", 1, Presence.ABSENT, "t"),),
+            watched=(Watched("g", "u", 1, Presence.ABSENT, NOON),),
             last=left,
         )
     )
@@ -170,59 +203,106 @@ def test_progress_of_a_document_is_text_on_stderr() -> None:
 
 def test_events_from_version_to_summary() -> None:
     screen = Screen("json", events=True)
-    screen.view.plan(EXAMPLE)
+    screen.view.plan(replace(EXAMPLE, warnings=("mind this",)))
     with screen.view.reporter() as reporter:
+        reporter.emit(Event("begun", total=12, data={"transaction": 7}))
         reporter.emit(Event("phase", "create", total=9))
         reporter.emit(Event("done", "", EXAMPLE.steps[1], "node02", "foo.bar"))
-        reporter.emit(Event("retried", "500", data={"try": 2}))
-    screen.view.applied(Applied(EXAMPLE, 7))
+        reporter.emit(
+            Event("retried", "500", None, "node03", "foo.bar", data={"request": "read", "pause": 0.2})
+        )
+        reporter.emit(Event("undone", "", EXAMPLE.steps[1], "node02", "foo.bar"))
+    screen.view.applied(Applied(EXAMPLE, 7, (Cell("foo.bar", "node01"),)))
     found = lines(screen)
-    assert [line["type"] for line in found] == ["version", "plan", "phase", "done", "retried", "summary"]
+    kinds = ["version", "planned", "diagnostic", "begun", "phase", "done", "retried", "reversed", "summary"]
+    assert [line["type"] for line in found] == kinds
     assert {line["time"] for line in found} == {"2026-01-01T00:00:00Z"}
+    assert [line["transaction"] for line in found] == [None] * 3 + [7] * 6
     assert (found[0]["format"], found[0]["version"]) == ("planner.events", 1)
-    assert codec.load_plan(json.dumps(found[1]["plan"])) == EXAMPLE
-    assert found[3] == {
+    assert codec.load_plan(json.dumps(found[1]["plan"])).steps == EXAMPLE.steps
+    assert (found[2]["severity"], found[2]["what"]) == ("warning", "mind this")
+    assert found[5] == {
         "type": "done",
         "time": "2026-01-01T00:00:00Z",
+        "transaction": 7,
         "step": 2,
         "action": "create",
         "node": "node02",
         "group": "foo.bar",
+        "note": "",
         "phase": "create",
         "done": 1,
         "total": 9,
     }
-    assert found[4]["data"] == {"try": 2}
-    assert found[5]["outcome"] == "applied"
-    assert found[5]["transaction"] == 7
-    assert found[5]["counts"]["requests"] == 12
+    assert found[6]["step"] == 3, "the step of the cell, though a request was retried"
+    assert (found[6]["request"], found[6]["pause"]) == ("read", 0.2)
+    assert found[8]["outcome"] == "applied"
+    assert found[8]["exit_code"] == 0
+    assert found[8]["counts"]["requests"] == 11
+    assert counted(found[8]["steps"]) == {"total": 12, "applied": 11, "not_ours": 1}
     assert screen.stderr == ""
 
 
-def test_events_end_with_an_error() -> None:
+def counted(steps: dict[str, int]) -> dict[str, int]:
+    return {key: value for key, value in steps.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (PlannerError, "failed"),
+        (FileInvalid, "failed"),
+        (Reversed, "reversed"),
+        (Incomplete, "incomplete"),
+        (LockLost, "lock lost"),
+        (Locked, "locked"),
+        (StalePlan, "stale"),
+        (Refused, "refused"),
+        (WrongUsage, "wrong usage"),
+        (Interrupted, "interrupted"),
+    ],
+)
+def test_events_of_a_failure_end_with_a_summary(error: type[PlannerError], outcome: str) -> None:
     screen = Screen("json", events=True)
-    screen.view.error(PlannerError("No"))
+    screen.view.error(error("No"))
     found = lines(screen)
-    assert [line["type"] for line in found] == ["version", "error"]
-    assert found[1]["error"]["exit_code"] == 1
-    assert screen.stderr == "Error: No.\n"
+    assert [line["type"] for line in found] == ["version", "diagnostic", "summary"]
+    assert (found[1]["severity"], found[1]["what"]) == ("error", "No")
+    assert (found[1]["code"], found[1]["exit_code"]) == (error.code, error.exit_code)
+    assert (found[2]["outcome"], found[2]["exit_code"]) == (outcome, error.exit_code)
+    assert found[2]["steps"] is None, "there was no plan"
+    assert screen.stderr.endswith("No.\n")
+
+
+def test_a_summary_tells_what_became_of_the_steps() -> None:
+    screen = Screen("json", events=True)
+    screen.view.loaded(EXAMPLE)
+    screen.view.error(Refused("No"))
+    summary = lines(screen)[-1]
+    assert counted(summary["steps"]) == {"total": 12, "never_started": 12}
+    assert summary["transaction"] is None
+    screen.view.error(Incomplete("No", ending=Ending(7, StepCounts(reversed=3, failed=9), 4)))
+    summary = lines(screen)[-1]
+    assert counted(summary["steps"]) == {"total": 12, "reversed": 3, "failed": 9}
+    assert (summary["transaction"], summary["failed_step"]) == (7, 4)
+    screen.view.error(PlannerError("something else"))
+    assert lines(screen)[-1]["steps"] is None, "it cannot be told any more"
 
 
 def test_every_event_is_one_valid_line() -> None:
     screen = Screen("json", events=True)
     with screen.view.reporter() as reporter:
         for kind in EVENT_KINDS:
-            reporter.emit(
-                Event(kind, WILD, EXAMPLE.steps[0], WILD, WILD, data={WILD: Cell("a", "b"), "x": {1}})
-            )
+            text = "create" if kind == "phase" else WILD
+            reporter.emit(Event(kind, text, EXAMPLE.steps[0], WILD, WILD, data=TOLD.get(kind, {})))
     screen.view.warning(WILD)
     screen.view.recovering(record(StepState.DONE), dry_run=False)
-    screen.view.recovered(Recovered(7))
+    screen.view.recovered(Recovered(7, steps=StepCounts(reversed=1)))
     screen.view.status(Status("c", "s"))
     found = lines(screen)
-    assert [line["type"] for line in found[1:-4]] == list(EVENT_KINDS)
-    assert [line["type"] for line in found[-4:]] == ["warning", "recovering", "summary", "status"]
-    assert all(line.get("node", WILD) == WILD for line in found)
+    assert [line["type"] for line in found[1:-4]] == [TYPES.get(kind, kind) for kind in EVENT_KINDS]
+    assert [line["type"] for line in found[-4:]] == ["diagnostic", "document", "document", "document"]
+    assert all(line["node"] in (WILD, None) for line in found)
 
 
 @pytest.mark.parametrize("events", [True, False])

@@ -32,6 +32,30 @@ COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]"
 # The plan.
 
 
+def test_what_nobody_declared_is_a_dim_remark_and_no_change() -> None:
+    old = tuple(Cell("old.one", name) for name in ALL[:2])
+    screen = Screen()
+    screen.view.plan(plan(("create", "a", ALL, "declared"), unmanaged=(*old, Cell("x", "node03"))))
+    assert screen.stdout == (
+        "  + create  a  on all 3 nodes\n"
+        "  ? unmanaged  old.one  on node01, node02\n"
+        "  ? unmanaged  x        on node03\n"
+        "\n"
+        "Plan: 1 to create, on 3 nodes (3 requests).\n"
+    )
+    dim = Screen(color="always", tty=True)
+    dim.view.plan(plan(unmanaged=old))
+    assert "\x1b[2m  ? unmanaged  \x1b[0m" in dim.stdout
+    assert "No changes. Every node matches groups.yaml." in dim.stdout
+
+
+def test_a_hundred_thousand_unmanaged_groups_take_eleven_lines() -> None:
+    screen = Screen()
+    screen.view.plan(plan(unmanaged=tuple(Cell(f"g{n:06}", "node01") for n in range(100_000))))
+    assert screen.stdout.count("\n") == 13
+    assert "  … and 99,990 more unmanaged groups (see --format json)\n" in screen.stdout
+
+
 def test_the_example_of_the_product() -> None:
     screen = Screen()
     screen.view.plan(EXAMPLE, saved="plan.json")
@@ -281,7 +305,12 @@ def test_wild_text_cannot_color() -> None:
         (True, {"NO_COLOR": ""}, "auto", True),
         (True, {"TERM": "dumb"}, "auto", False),
         (False, {}, "auto", False),
-        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", False),
+        (False, {"CI": "true"}, "auto", False),
+        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", True),
+        (False, {"CLICOLOR_FORCE": "1"}, "auto", True),
+        (False, {"FORCE_COLOR": "0"}, "auto", False),
+        (False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, "auto", False),
+        (True, {"FORCE_COLOR": "1", "TERM": "dumb"}, "auto", True),
         (False, {"NO_COLOR": "1"}, "always", True),
         (True, {"FORCE_COLOR": "1"}, "never", False),
     ],
@@ -424,3 +453,12 @@ def test_a_kept_adopted_cell_makes_a_create_no_repair() -> None:
         )
     )
     assert screen.stdout.splitlines()[0].startswith("  + create")
+
+
+def test_a_quiet_recovery_says_only_what_it_came_to() -> None:
+    screen = Screen(quiet=True)
+    left = record(StepState.UNKNOWN)
+    screen.view.recovering(left, dry_run=False)
+    assert screen.stdout == ""
+    screen.view.recovering(left, dry_run=True)
+    assert "foo.bar" in screen.stdout or "legacy" in screen.stdout

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from planner.transaction import World
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 3, 4, 5, 6, 7, 64, 130))
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Apply without a question (not needed with a plan file).")
 @click.option(
@@ -84,6 +84,8 @@ def command(
         desired = session.desired()
         settings = session.settings
         loaded = _load(plan_file)
+        if loaded is not None:
+            session.view.loaded(loaded)
         first = _canaries(canary, desired, loaded.scope.patterns if loaded and loaded.scope else scope)
         store = session.store()
         with store.lock(desired.cluster, "apply", settings.lock_timeout) as lease:
@@ -99,7 +101,9 @@ def command(
                 _ask()
             with session.world(desired.nodes, writes=True) as world:
                 result = apply_plan(plan, desired, store, lease, settings.policy(), world, first)
-        if result.number is not None or result.already is not None or loaded is not None:
+        if (result.number, result.already, loaded) == (None, None, None):
+            session.view.unapplied(plan)
+        else:
             session.view.applied(result, desired.origin)
 
 

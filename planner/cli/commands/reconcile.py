@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from planner.ports import Lease
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 2, 3, 4, 5, 6, 7, 64, 130))
 @click.option(
     "--apply-changes",
     is_flag=True,
@@ -81,11 +81,14 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
         if not plan.is_empty:
             raise
         session.view.info(f"{stale.what}: nothing differs, so there is nothing to decide")
+        session.view.unapplied(plan)
         return
     refuse_if_guarded(plan, desired, store.knowledge(desired.cluster))
     with session.world(desired.nodes, writes=True) as world:
         result = apply_plan(plan, desired, store, lease, policy, world, command="reconcile")
-    if result.number is not None:
+    if result.number is None:
+        session.view.unapplied(plan)
+    else:
         session.view.applied(result, desired.origin)
 
 
@@ -104,7 +107,7 @@ def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
     with session.world(desired.nodes) as world:
         plan = make_plan(desired, store, session.settings.policy(), world)
     session.view.plan(plan, origin=desired.origin)
-    if not plan.has_changes:
-        return 0
-    check_reviewed(desired, store, apply_changes=apply_changes)
-    return ChangesPending.exit_code
+    if plan.has_changes:
+        check_reviewed(desired, store, apply_changes=apply_changes)
+    session.view.unapplied(plan)
+    return ChangesPending.exit_code if plan.has_changes else 0

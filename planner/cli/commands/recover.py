@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from planner.ports import Record
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 4, 5, 64, 130))
 @click.option("--dry-run", is_flag=True, help="Only show what would be brought back.")
 @click.option(
     "--skip",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.cli.completion import complete_transactions
 from planner.cli.files import read_plan
 from planner.cli.options import (
     MOST_TRANSACTIONS,
@@ -38,6 +39,11 @@ class Subject(click.Path):
         if path.name == value and not path.suffix and not path.exists():
             self.fail(f"{value!r} is neither a transaction's number nor a plan file", param, ctx)
         return path
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer numbers; files where none begins like that."""
+        numbers = complete_transactions(ctx, param, incomplete)
+        return numbers or super().shell_complete(ctx, param, incomplete)
 
 
 @click.command(cls=Command)

@@ -8,19 +8,19 @@ import click
 
 from planner.cli.options import (
     Command,
-    applied_argument,
     guard_options,
     quiet_option,
     report_options,
     settings_options,
+    transaction_argument,
 )
 from planner.cli.reports import Outputs
 from planner.cli.session import Session
 from planner.errors import ChangesPending, Refused
 
 
-@click.command(cls=Command)
-@applied_argument
+@click.command(cls=Command, codes=(0, 1, 2, 4, 7, 64, 130))
+@transaction_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(
     "--detailed-exitcode",
