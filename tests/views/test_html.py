@@ -122,6 +122,7 @@ def test_wild_ids_are_inert_everywhere() -> None:
     work = replace(work, cluster=wild[0])
     page = page_of(work, file=wild[1], saved=wild[2])
     assert len(page.all("script")) == 2
+    assert not set("<>&") & set(page.raw["script"][0]), "the data cannot end its element"
     assert page.all("img") == []
     assert page.data["groups"] == [*wild[:3], WILD_SHOWN, wild[4], "]]>"]
     for each in (*wild[:3], WILD_SHOWN, wild[4]):
