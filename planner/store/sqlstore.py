@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from planner.errors import Locked
 from planner.store import reading
+from planner.store.faults import not_writable
 from planner.store.lease import SqlLease
 from planner.store.tables import cluster as clusters
 
@@ -54,7 +55,7 @@ class SqlStore:
 
     def close(self) -> None:
         """Close every connection that is not in use. A lease closes its own."""
-        self._database.engine.dispose()
+        self._database.close()
 
     @property
     def name(self) -> str:
@@ -110,6 +111,8 @@ class SqlStore:
             Locked: another run holds it; `where` names the run.
             StoreFailed: the store cannot be written.
         """
+        if self._database.only_read:
+            raise not_writable(self._database.name, self._database.only_read)
         hold = self._locking.contend(cluster)
         try:
             if not self._time.until(hold.attempt, timeout):
