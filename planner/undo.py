@@ -109,9 +109,19 @@ def adopts_of(record: Record) -> tuple[Cell, ...]:
     Raises:
         StalePlan: the plan that the store keeps of it cannot be read.
     """
+    plan = plan_of(record)
+    return plan.adopts if plan else ()
+
+
+def plan_of(record: Record) -> Plan | None:
+    """The plan that a transaction carried out; None where the store keeps none.
+
+    Raises:
+        StalePlan: it cannot be read.
+    """
     if not record.intent.plan:
-        return ()
-    return codec.load_plan(record.intent.plan, f"the plan of TX {record.number} in the store").adopts
+        return None
+    return codec.load_plan(record.intent.plan, f"the plan of TX {record.number} in the store")
 
 
 def cells_to_read(past: Past, desired: Desired) -> Iterator[tuple[Cell, Presence | None]]:

@@ -12,21 +12,39 @@
 """
 
 from planner.app.applying import apply_plan
-from planner.app.planning import Allowances, check_finished, make_plan
-from planner.app.recovering import recover, steps_to_set_aside, what_to_recover, with_api_of
-from planner.app.reporting import find_transaction, status
+from planner.app.asides import give_up
+from planner.app.planning import (
+    Allowances,
+    check_elsewhere,
+    check_finished,
+    make_plan,
+    unfinished_elsewhere,
+)
+from planner.app.recovering import (
+    recover,
+    speaks_as_before,
+    steps_to_set_aside,
+    what_to_recover,
+    with_api_of,
+)
+from planner.app.reporting import find_transaction, in_doubt_of, status
 from planner.app.undoing import make_undo
 
 __all__ = [
     "Allowances",
     "apply_plan",
+    "check_elsewhere",
     "check_finished",
     "find_transaction",
+    "give_up",
+    "in_doubt_of",
     "make_plan",
     "make_undo",
     "recover",
+    "speaks_as_before",
     "status",
     "steps_to_set_aside",
+    "unfinished_elsewhere",
     "what_to_recover",
     "with_api_of",
 ]

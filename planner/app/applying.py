@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from planner import codec
 from planner.app.asides import tidy
 from planner.app.endings import failure_of, left_open
-from planner.app.planning import check_finished, check_identity, read
+from planner.app.planning import check_elsewhere, check_finished, check_identity, read
 from planner.diff import LATE_EFFECT, SET_ASIDE
 from planner.errors import LockLost, Refused, StalePlan
 from planner.model import Action, Cell, Managed, StepState, TransactionState
 from planner.plan import guards_now
 from planner.ports import Closing, Intent
 from planner.results import Applied
-from planner.transaction import Abandoned, Transaction, open_steps, runs_of
+from planner.transaction import Abandoned, Transaction, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from planner.model import Desired, Plan, Policy, Presence, Seen, Step
+    from planner.model import Desired, Plan, Policy, Presence, Seen
     from planner.ports import Knowledge, Lease, Store
     from planner.transaction import Observation, Outcome, StepRun, World
 
@@ -57,6 +57,7 @@ def apply_plan(
         raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
     knowledge = store.knowledge(plan.cluster)
     check_finished(store, plan.cluster, knowledge)
+    check_elsewhere(store, desired)
     check_identity(desired, knowledge)
     sealed = codec.seal(plan)
     _check_belongs(plan, desired, knowledge)
@@ -87,7 +88,7 @@ def apply_plan(
         number,
         allow_lossy="lossy-delete" in plan.allowances,
     )
-    outcome = _run(transaction, number, runs, lambda: _closing(plan, runs, knowledge, store), plan, canary)
+    outcome = _run(transaction, number, lambda: _closing(plan, runs, knowledge, store), plan, canary)
     if outcome.state is not TransactionState.APPLIED:
         raise failure_of(outcome)
     tidy(desired, store, lease, policy, world)
@@ -98,7 +99,6 @@ def apply_plan(
 def _run(
     transaction: Transaction,
     number: int,
-    runs: list[StepRun],
     closing: Callable[[], Closing],
     plan: Plan,
     canary: frozenset[str],
@@ -106,15 +106,13 @@ def _run(
     try:
         return transaction.apply(closing, plan.bystanders, canary)
     except Abandoned as stop:
-        raise left_open(number, _open(runs), why=f"{stop.why}: this run left at once") from stop
+        raise left_open(number, transaction.open_steps(), why=f"{stop.why}: this run left at once") from stop
     except LockLost as lost:
         raise left_open(
-            number, _open(runs), why=f"the lock is not provably held any more: {lost.why or lost.what}"
+            number,
+            transaction.open_steps(),
+            why=f"the lock is not provably held any more: {lost.why or lost.what}",
         ) from lost
-
-
-def _open(runs: list[StepRun]) -> tuple[Step, ...]:
-    return open_steps((run.step, run.state) for run in runs)
 
 
 def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store) -> Closing:

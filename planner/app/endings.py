@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.errors import Incomplete, Interrupted, PlannerError, Reversed
 from planner.model import StepState, TransactionState
+from planner.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from planner.model import Step
+    from planner.model import Cell, Step
     from planner.transaction import Outcome
 
 SHOWN = 20
@@ -33,8 +34,14 @@ def failure_of(outcome: Outcome) -> PlannerError:
     return _store_not_told(begin, outcome)
 
 
-def incomplete(begin: str, outcome: Outcome) -> Incomplete:
-    """The error that names every cell that a reverse could not bring back."""
+def incomplete(begin: str, outcome: Outcome, unchanged: str = "") -> Incomplete:
+    """The error that names every cell that a reverse could not bring back.
+
+    Args:
+        begin: what was tried, in words.
+        outcome: what it came to.
+        unchanged: the file whose `api` was used, and is the one that had failed before.
+    """
     failed = outcome.in_state(StepState.UNDO_FAILED)
     details = [f"{each.step.cell} should be {each.step.before}: {each.note}" for each in failed]
     cells = "1 cell needs" if len(failed) == 1 else f"{len(failed)} cells need"
@@ -50,8 +57,8 @@ def incomplete(begin: str, outcome: Outcome) -> Incomplete:
         why=f"{because}; everything else is as it was{but}{told}",
         next=how_to_recover(
             notes,
-            "run `planner recover` when these nodes answer again; where one stays away, set its cells aside: "
-            f"planner recover --skip {failed[0].step.cell.node}",
+            when_they_answer(failed[0].step),
+            unchanged,
         ),
         details=_shown(details),
     )
@@ -74,25 +81,49 @@ def _set_aside(outcome: Outcome) -> list[str]:
     return in_doubt([each.step for each in outcome.in_state(StepState.SET_ASIDE)])
 
 
-def how_to_recover(notes: Iterable[str], otherwise: str) -> str:
+def when_they_answer(failed: Step) -> str:
+    """What to do next about nodes that stayed away."""
+    return (
+        "run `planner recover` when these nodes answer again; where one stays away, set its cells aside: "
+        f"planner recover --skip {failed.cell.node}"
+    )
+
+
+def how_to_recover(notes: Iterable[str], otherwise: str, unchanged: str = "") -> str:
     """What to do next about undos that failed with these notes.
 
-    To correct the `cluster.api` that a hint names is not enough: recover speaks as the journal says.
+    To correct the `cluster.api` that a hint names is not enough: recover speaks as the journal says. Where
+    the file was asked already, and says the same, it is named as `unchanged`.
     """
     if not any(hints.API in note for note in notes):
         return otherwise
+    if unchanged:
+        return (
+            f"the `api` in {unchanged} is still the one that the transaction used: change what the "
+            "lines above name, then run `planner recover --api-from-file` again"
+        )
     return f"correct `{hints.API}` in the file, then run `planner recover --api-from-file`"
 
 
 def left_open(number: int, steps: Sequence[Step], *, why: str) -> Incomplete:
     """The error of a run that stopped in the middle, with its journal ready for `recover`."""
-    cells = "1 cell" if len(steps) == 1 else f"{len(steps)} cells"
+    cells = count(len(steps), "cell")
     return Incomplete(
         f"Stopped in the middle of transaction {number}: {cells} may be changed",
         why=why,
         next="run `planner recover`: it brings every node back to what it was",
         details=in_doubt(steps),
     )
+
+
+def named(cells: Iterable[Cell]) -> str:
+    """``a on node01, node02; b on node01``, and how many more there are."""
+    nodes: dict[str, list[str]] = {}
+    for cell in cells:
+        nodes.setdefault(cell.group, []).append(cell.node)
+    groups = [f"{group} on {', '.join(names)}" for group, names in nodes.items()]
+    more = [f"and {count(len(groups) - SHOWN, 'more group')}"] if len(groups) > SHOWN else []
+    return "; ".join([*groups[:SHOWN], *more])
 
 
 def in_doubt(steps: Sequence[Step]) -> list[str]:

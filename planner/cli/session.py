@@ -52,6 +52,7 @@ class Session:
         self.control = RunControl(self.clock, self.settings.grace)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
+        self._desired: Desired | None = None
 
     def __enter__(self) -> Self:
         from planner.cli.logs import configure
@@ -75,17 +76,24 @@ class Session:
         """Whether the file comes from standard input, which then cannot answer questions."""
         return self.settings.file == STDIN
 
+    @property
+    def known_file(self) -> Desired | None:
+        """The file, if it was read and makes sense."""
+        return self._desired
+
     def desired(self) -> Desired:
-        """What the file asks for.
+        """What the file asks for; it is read once.
 
         Raises:
             FileInvalid: every problem at once.
             WrongUsage: nodes both in the file and in the environment.
         """
-        from planner.desired import parse
+        if self._desired is None:
+            from planner.desired import parse
 
-        origin = "standard input" if self.reads_stdin else self.settings.file
-        return parse(self._text(), origin=origin, nodes_override=self.settings.nodes)
+            origin = "standard input" if self.reads_stdin else self.settings.file
+            self._desired = parse(self._text(), origin=origin, nodes_override=self.settings.nodes)
+        return self._desired
 
     def _text(self) -> bytes:
         if self.reads_stdin:

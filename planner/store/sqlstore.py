@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from planner.model import Cell
-    from planner.ports import Holder, Knowledge, Record, Watched
+    from planner.ports import Holder, Knowledge, Record, Unfinished, Watched
     from planner.store.database import Database, Hold, Locking
     from planner.store.waiting import Time
 
@@ -91,6 +91,11 @@ class SqlStore:
         """Cells that were set aside by hand and not verified since, with their transactions."""
         with self._database.reading() as connection:
             return reading.set_aside(connection, cluster)
+
+    def unfinished_besides(self, cluster: str) -> tuple[Unfinished, ...]:
+        """The unfinished transactions of all other clusters."""
+        with self._database.reading() as connection:
+            return reading.unfinished_besides(connection, cluster)
 
     def watched(self, cluster: str) -> tuple[Watched, ...]:
         """The watch list."""

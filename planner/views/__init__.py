@@ -6,7 +6,9 @@
     summary.py   a plan as rows and counts; the same for every format                  (pure)
     words.py     escaping, widths, plurals                                             (pure)
     layout.py    lines of styled spans, wrapped to a width                             (pure)
-    plan_text.py, result_text.py, history_text.py, error_text.py    the screens, as lines   (pure)
+    journal_words.py, gathering.py    what the journal says, in words; cells as rows   (pure)
+    plan_text.py, result_text.py, recovery_text.py, status_text.py, history_text.py, transaction_text.py,
+    error_text.py                     the screens, as lines                              (pure)
     tally.py     where a phase is, from the events                                     (pure)
     channel.py   a stream that cannot break a run
     plain.py     progress as plain lines;  bar.py: as a live bar

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from planner import codec
 from planner.errors import PlannerError
-from planner.model import Action, StepState
-from planner.ports import CellMark
+from planner.model import Action
+from planner.times import after, between
 from planner.undo import adopts_of
-from planner.views.summary import summarize, to_bring_back
+from planner.views.journal_words import kinds_of, mark_of
+from planner.views.summary import NO_DOUBTS, summarize, to_bring_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from planner.model import Cell, Plan, Step
-    from planner.ports import Record
-    from planner.results import Applied, Recovered, Status
+    from planner.ports import CellMark, Record, Watched
+    from planner.results import Applied, Aside, Recovered, Status
+    from planner.views.summary import Kind
 
 Json = dict[str, Any]
 
@@ -29,10 +31,11 @@ def dump(data: Json, indent: int | None = None) -> str:
     return json.dumps(data, indent=indent, separators=separators, default=str)
 
 
-def of_plan(plan: Plan) -> Json:
-    """The plan file's document, which an apply accepts, and a summary."""
+def of_plan(plan: Plan, doubts: Mapping[Cell, str] = NO_DOUBTS) -> Json:
+    """The plan file's document, which an apply accepts, a summary, and the cells that are in doubt."""
     document: Json = json.loads(codec.dump_plan(plan))
-    return {**document, "summary": asdict(summarize(plan))}
+    in_doubt = [{**cell._asdict(), "why": why} for cell, why in doubts.items()]
+    return {**document, "summary": asdict(summarize(plan)), "in_doubt": in_doubt}
 
 
 def of_error(error: PlannerError) -> Json:
@@ -61,19 +64,34 @@ def of_applied(result: Applied) -> Json:
 
 
 def of_recovered(result: Recovered) -> Json:
-    """The outcome of a recovery: ``reversed``, ``closed with exceptions`` or ``nothing to recover``."""
+    """How it ended: ``reversed``, ``closed with exceptions``, ``given up`` or ``nothing to recover``."""
     ended = "closed with exceptions" if result.set_aside else "reversed"
+    if result.number is None:
+        ended = "given up" if result.given_up else "nothing to recover"
     return {
-        "outcome": "nothing to recover" if result.number is None else ended,
+        "outcome": ended,
         "transaction": result.number,
         "undone": of_cells(result.undone),
         "not_ours": of_cells(result.not_ours),
         "set_aside": of_cells(result.set_aside),
+        "given_up": [of_aside(each) for each in result.given_up],
     }
 
 
-def of_recovering(record: Record) -> Json:
-    """What a recovery would bring back."""
+def of_aside(aside: Aside) -> Json:
+    """A cell that was set aside."""
+    return {
+        "transaction": aside.transaction,
+        "group": aside.cell.group,
+        "node": aside.cell.node,
+        "url": aside.url,
+        "should_be": aside.before.value,
+        "since": aside.since,
+    }
+
+
+def of_recovering(record: Record, aside: Collection[int] = ()) -> Json:
+    """What a recovery would bring back, and which of it would be set aside."""
     return {
         "transaction": of_record(record),
         "cells": [
@@ -84,6 +102,7 @@ def of_recovering(record: Record) -> Json:
                 "back_to": step.before.value,
                 "state": mark.state.value,
                 "note": mark.note,
+                "set_aside": step.number in aside,
             }
             for step, mark in to_bring_back(record)
         ],
@@ -100,10 +119,27 @@ def of_status(status: Status) -> Json:
         "unfinished": of_recovering(status.unfinished) if status.unfinished else None,
         "running": status.running,
         "needs_recover": status.needs_recover,
-        "set_aside": [{"transaction": number, **cell._asdict()} for number, cell in status.set_aside],
-        "watched": [{**each._asdict(), "outcome": each.outcome.value} for each in status.watched],
+        "next": status.next,
+        "set_aside": [of_aside(each) for each in status.set_aside],
+        "watched": [_watched(each, status) for each in status.watched],
+        "elsewhere": [
+            {"cluster": each.cluster, "transaction": each.number, "urls": sorted(each.urls)}
+            for each in status.elsewhere
+        ],
         "last": of_record(status.last) if status.last else None,
         "last_applied": of_record(status.last_applied) if status.last_applied else None,
+    }
+
+
+def _watched(watched: Watched, status: Status) -> Json:
+    return {
+        "group": watched.group,
+        "url": watched.url,
+        "node": status.names.get(watched.url),
+        "transaction": watched.transaction,
+        "outcome": watched.outcome.value,
+        "since": watched.since,
+        "until": after(watched.since, status.watch) or None,
     }
 
 
@@ -116,6 +152,7 @@ def of_history(records: Iterable[Record]) -> Json:
                 "cluster": record.cluster,
                 "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
                 "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
+                "allowances": list(record.intent.allowances),
             }
             for record in records
         ]
@@ -126,6 +163,7 @@ def of_transaction(record: Record) -> Json:
     """A transaction, with what became of each step; `adopts` is null where that cannot be read."""
     intent = record.intent
     marks = {mark.number: mark for mark in record.marks}
+    kinds = kinds_of(record)
     try:
         adopts = of_cells(adopts_of(record))
     except PlannerError:
@@ -137,16 +175,16 @@ def of_transaction(record: Record) -> Json:
         "plan_digest": intent.plan_digest,
         "source": intent.source,
         "nodes": [{"name": node.name, "url": node.url} for node in intent.nodes],
-        "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
+        "steps": [_step(step, kinds[step.cell], mark_of(step, marks)) for step in intent.steps],
         "adopts": adopts,
     }
 
 
-def _step(step: Step, mark: CellMark | None) -> Json:
-    mark = mark or CellMark(step.number, StepState.PENDING)
+def _step(step: Step, kind: Kind, mark: CellMark) -> Json:
     return {
         "number": step.number,
         "action": step.action.value,
+        "kind": kind.value,
         "group": step.cell.group,
         "node": step.cell.node,
         "reason": step.reason,
@@ -167,7 +205,9 @@ def of_record(record: Record) -> Json:
         "message": record.message,
         "started": record.started,
         "finished": record.finished,
+        "seconds": between(record.started, record.finished),
         "holder": record.holder,
+        "notes": [note._asdict() for note in record.notes],
     }
 
 

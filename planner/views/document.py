@@ -9,11 +9,11 @@ from planner.views.machine import MachineView
 from planner.views.plain import plain_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Plan
+    from planner.model import Cell, Plan
     from planner.ports import Record, Reporter
     from planner.results import Applied, Recovered, Status
 
@@ -28,11 +28,17 @@ class DocumentView(MachineView):
     _printed = False
 
     def plan(
-        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: str = "groups.yaml",
+        saved: str | None = None,
+        undoes: int | None = None,
+        doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Print the plan file's document with a ``summary``."""
         del origin, saved, undoes
-        self._print(data.of_plan(plan))
+        self._print(data.of_plan(plan, doubts or {}))
         self._check()
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
@@ -41,10 +47,10 @@ class DocumentView(MachineView):
         self._print({"format": "planner.applied", "version": 1, **data.of_applied(result)})
         self._remark_lost()
 
-    def recovering(self, record: Record, dry_run: bool) -> None:
+    def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
         """Print what would be brought back; in a real run the one document is `recovered`."""
         if dry_run:
-            self._print({"format": "planner.recovering", "version": 1, **data.of_recovering(record)})
+            self._print({"format": "planner.recovering", "version": 1, **data.of_recovering(record, aside)})
             self._check()
 
     def recovered(self, result: Recovered) -> None:

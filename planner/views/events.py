@@ -12,10 +12,10 @@ from planner.views.machine import MachineView
 from planner.views.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from planner.errors import PlannerError
-    from planner.model import Event, Plan
+    from planner.model import Cell, Event, Plan
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Recovered, Status
     from planner.views.channel import Channel
@@ -38,11 +38,17 @@ class EventView(MachineView):
         self._begun = False
 
     def plan(
-        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: str = "groups.yaml",
+        saved: str | None = None,
+        undoes: int | None = None,
+        doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Write the plan, as in its file, with a ``summary``."""
         del origin, saved, undoes
-        self._line("plan", {"plan": data.of_plan(plan)})
+        self._line("plan", {"plan": data.of_plan(plan, doubts or {})})
         self._check()
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
@@ -51,9 +57,9 @@ class EventView(MachineView):
         self._line("summary", data.of_applied(result))
         self._remark_lost()
 
-    def recovering(self, record: Record, dry_run: bool) -> None:
+    def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
         """Write what is brought back."""
-        self._line("recovering", {"dry_run": dry_run, **data.of_recovering(record)})
+        self._line("recovering", {"dry_run": dry_run, **data.of_recovering(record, aside)})
 
     def recovered(self, result: Recovered) -> None:
         """Write the last line."""

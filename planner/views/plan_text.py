@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
-from planner.views.summary import Kind, Row, rows_of, summarize
+from planner.views.summary import NO_DOUBTS, Kind, Row, rows_of, summarize
 from planner.views.words import (
     count,
     fragment,
@@ -19,7 +19,9 @@ from planner.views.words import (
 )
 
 if TYPE_CHECKING:
-    from planner.model import Plan, Refusal
+    from collections.abc import Mapping
+
+    from planner.model import Cell, Plan, Refusal
 
 MAX_ROWS = 200
 """Rows of the diff that a terminal shows; nobody reads ten thousand there."""
@@ -40,10 +42,16 @@ REMARKS = {
 
 
 def plan_lines(
-    plan: Plan, width: int | None, *, origin: str, saved: str | None, undoes: int | None = None
+    plan: Plan,
+    width: int | None,
+    *,
+    origin: str,
+    saved: str | None,
+    undoes: int | None = None,
+    doubts: Mapping[Cell, str] = NO_DOUBTS,
 ) -> list[Line]:
     """Everything that `planner plan` prints, and `planner undo` of transaction `undoes`."""
-    rows = rows_of(plan)
+    rows = rows_of(plan, doubts)
     lines: list[Line] = diff_lines(rows, len(plan.nodes), width)
     if lines:
         lines.append(EMPTY)
@@ -94,6 +102,7 @@ def _first(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 def _entry(row: Row, nodes: int) -> Entry:
     symbol, style = MARKS[row.kind]
     reason = shown(row.reason) or REMARKS.get(row.kind, "")
+    reason = ", ".join(filter(None, (shown(row.doubt), reason)))
     where = on_nodes(row.nodes, nodes)
     return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, reason), style)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from planner.model import Action, Presence, StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from planner.model import Cell, Plan, Step
     from planner.ports import CellMark, Record
@@ -41,12 +43,14 @@ class Row:
         group: its id, as it is.
         nodes: names, in the plan's order.
         reason: why, where it is more than 'declared'; several are joined.
+        doubt: what leaves its cells in doubt: an unfinished transaction. Such cells have rows of their own.
     """
 
     kind: Kind
     group: str
     nodes: tuple[str, ...]
     reason: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,16 @@ class Summary:
     requests: int = 0
 
 
-def rows_of(plan: Plan) -> tuple[Row, ...]:
-    """The rows of a plan, those of one group together: creates, adoptions, deletes, what stays."""
+NO_DOUBTS: Mapping[Cell, str] = MappingProxyType({})
+
+
+def rows_of(plan: Plan, doubts: Mapping[Cell, str] = NO_DOUBTS) -> tuple[Row, ...]:
+    """The rows of a plan, those of one group together: creates, adoptions, deletes, what stays.
+
+    Args:
+        plan: what is shown.
+        doubts: why single cells are in doubt.
+    """
     order = {node.name: position for position, node in enumerate(plan.nodes)}
     kept = frozenset(plan.kept)
     present = {seen.cell for seen in plan.bystanders if seen.presence is Presence.PRESENT}
@@ -73,10 +85,11 @@ def rows_of(plan: Plan) -> tuple[Row, ...]:
     drifted = {step.cell.group for step in plan.steps if step.reason == "drift"}
     creates = [step for step in plan.steps if step.action is Action.CREATE]
     deletes = [step for step in plan.steps if step.action is Action.DELETE]
-    groups: dict[str, dict[Kind, _Draft]] = {}
+    groups: dict[str, dict[tuple[Kind, str], _Draft]] = {}
 
     def add(kind: Kind, cell: Cell, reason: str = "") -> None:
-        draft = groups.setdefault(cell.group, {}).setdefault(kind, _Draft([], {}))
+        row = (kind, doubts.get(cell, ""))
+        draft = groups.setdefault(cell.group, {}).setdefault(row, _Draft([], {}))
         draft.nodes.append(cell.node)
         if reason not in ("", "declared"):
             draft.reasons[reason] = None
@@ -93,9 +106,9 @@ def rows_of(plan: Plan) -> tuple[Row, ...]:
     for cell in plan.forgets:
         add(Kind.FORGET, cell, STAYS if cell in present else "")
     return tuple(
-        Row(kind, group, tuple(sorted(draft.nodes, key=order.__getitem__)), ", ".join(draft.reasons))
-        for group, kinds in groups.items()
-        for kind, draft in kinds.items()
+        Row(kind, group, tuple(sorted(draft.nodes, key=order.__getitem__)), ", ".join(draft.reasons), doubt)
+        for group, drafts in groups.items()
+        for (kind, doubt), draft in drafts.items()
     )
 
 
@@ -116,10 +129,11 @@ def summarize(plan: Plan, rows: Iterable[Row] | None = None, without: Collection
         without: cells that somebody else wrote; a row counts while one of its cells is ours.
     """
     foreign = frozenset(without)
-    counts = dict.fromkeys(Kind, 0)
+    counted = set()
     for row in rows_of(plan) if rows is None else rows:
-        ours = not foreign or row.kind not in WRITES or any((row.group, n) not in foreign for n in row.nodes)
-        counts[row.kind] += ours
+        if not foreign or row.kind not in WRITES or any((row.group, n) not in foreign for n in row.nodes):
+            counted.add((row.group, row.kind))
+    counts = Counter(kind for _, kind in counted)
     cells = [step.cell for step in plan.steps if step.cell not in foreign]
     return Summary(
         create=counts[Kind.CREATE],

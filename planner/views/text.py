@@ -5,20 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.views.error_text import error_lines
-from planner.views.history_text import history_lines, transaction_lines
+from planner.views.history_text import history_lines
 from planner.views.layout import Span, paragraph
 from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
-from planner.views.result_text import applied_lines, recovered_lines, recovering_lines, status_lines
+from planner.views.recovery_text import recovered_lines, recovering_lines
+from planner.views.result_text import applied_lines
+from planner.views.status_text import status_lines
+from planner.views.transaction_text import transaction_lines
 from planner.views.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Plan
+    from planner.model import Cell, Plan
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Recovered, Status
     from planner.views.screen import Screen
@@ -34,10 +37,19 @@ class TextView:
         self._quiet = quiet
 
     def plan(
-        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: str = "groups.yaml",
+        saved: str | None = None,
+        undoes: int | None = None,
+        doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Show the diff and what it amounts to."""
-        self._out.show(plan_lines(plan, self._out.width, origin=origin, saved=saved, undoes=undoes))
+        width = self._out.width
+        self._out.show(
+            plan_lines(plan, width, origin=origin, saved=saved, undoes=undoes, doubts=doubts or {})
+        )
         check_written(self._out.channel)
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
@@ -45,9 +57,9 @@ class TextView:
         self._out.show(applied_lines(result, self._out.width, origin=origin))
         self._remark_lost()
 
-    def recovering(self, record: Record, dry_run: bool) -> None:
-        """Show what is brought back."""
-        self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
+    def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
+        """Show what is brought back, and what is set aside."""
+        self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run, aside=aside))
         if dry_run:
             check_written(self._out.channel)
 

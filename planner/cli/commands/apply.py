@@ -50,7 +50,7 @@ def command(
       planner apply
       planner apply --yes --canary node01
     """
-    from planner.app import Allowances, apply_plan, check_finished
+    from planner.app import Allowances, apply_plan, check_elsewhere, check_finished
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
     with Session(flags, output, quiet=quiet, events=True) as session:
@@ -72,6 +72,7 @@ def command(
         store = session.store()
         with store.lock(desired.cluster, "apply", settings.lock_timeout) as lease:
             check_finished(store, desired.cluster)
+            check_elsewhere(store, desired)
             with session.world(desired.nodes) as world:
                 session.control.attach(lease)
                 plan = loaded or _plan(session, desired, allowances, world)

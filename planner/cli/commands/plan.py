@@ -9,6 +9,7 @@ import click
 from planner.cli.files import write_private
 from planner.cli.options import Command, allowance_options, format_option, quiet_option, settings_options
 from planner.cli.session import Session
+from planner.cli.unfinished import warn_of_unfinished
 from planner.errors import ChangesPending, Refused
 
 
@@ -43,27 +44,18 @@ def command(
       planner plan --detailed-exitcode --format json > plan.json
     """
     from planner import codec
-    from planner.app import Allowances, check_finished, make_plan, what_to_recover
+    from planner.app import Allowances, make_plan
 
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired()
         store = session.store()
-        unfinished = what_to_recover(store, desired.cluster)
-        if unfinished is not None:
-            if out is not None:
-                check_finished(store, desired.cluster)
-            holder = store.holder(desired.cluster)
-            cure = f"it is running now ({holder.who})" if holder else "run `planner recover`"
-            session.view.warning(
-                f"transaction {unfinished.number} is unfinished: {cure}; "
-                "this plan shows the nodes as they are at the moment"
-            )
+        doubts = warn_of_unfinished(session, desired, saves=out is not None)
         allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
         with session.world(desired.nodes) as world:
             plan = make_plan(desired, store, session.settings.policy(), world, allowances)
         if out is not None:
             write_private(out, codec.dump_plan(plan))
-        session.view.plan(plan, origin=desired.origin, saved=str(out) if out else None)
+        session.view.plan(plan, origin=desired.origin, saved=str(out) if out else None, doubts=doubts)
         if detailed_exitcode and plan.refusals:
             return Refused.exit_code
         return ChangesPending.exit_code if detailed_exitcode and plan.has_changes else 0

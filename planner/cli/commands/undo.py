@@ -16,6 +16,7 @@ from planner.cli.options import (
     transaction_argument,
 )
 from planner.cli.session import Session
+from planner.cli.unfinished import warn_of_unfinished
 from planner.errors import ChangesPending, Refused
 
 
@@ -53,25 +54,20 @@ def command(
       planner undo 7 --out undo.json && planner apply undo.json
     """
     from planner import codec
-    from planner.app import Allowances, check_finished, make_undo, what_to_recover
+    from planner.app import Allowances, make_undo
 
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired()
         store = session.store(create=False)
-        unfinished = what_to_recover(store, desired.cluster)
-        if unfinished is not None:
-            if out is not None:
-                check_finished(store, desired.cluster)
-            session.view.warning(
-                f"transaction {unfinished.number} is unfinished: run `planner recover`; "
-                "this plan shows the nodes as they are now"
-            )
+        doubts = warn_of_unfinished(session, desired, saves=out is not None)
         allowances = Allowances(deletes=allow_deletes, lossy_delete=allow_lossy_delete)
         with session.world(desired.nodes) as world:
             plan = make_undo(number, desired, store, session.settings.policy(), world, allowances)
         if out is not None:
             write_private(out, codec.dump_plan(plan))
-        session.view.plan(plan, origin=desired.origin, saved=str(out) if out else None, undoes=number)
+        session.view.plan(
+            plan, origin=desired.origin, saved=str(out) if out else None, undoes=number, doubts=doubts
+        )
         if detailed_exitcode and plan.refusals:
             return Refused.exit_code
         return ChangesPending.exit_code if detailed_exitcode and not plan.is_empty else 0
