@@ -4,7 +4,7 @@
 in the transaction  the cell now          the plan
 ==================  ====================  ========================
 created             present, and managed  delete
-deleted             absent                create
+deleted             absent                create; adopted again where it had been
 adopted             present, and adopted  forget: no request
 not ours            any                   left as it is, and named
 created             present, of others    left as it is, and named
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import codec
-from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, Change, Changes
+from planner.diff import DRIFT, LATE_EFFECT, SET_ASIDE, WAS_ADOPTED, Change, Changes
 from planner.model import Action, Cell, Presence, StepState
 from planner.plan import assemble, node_warnings
 
@@ -43,6 +43,7 @@ class Past:
         adopted: cells that it adopted, and that are managed as adopted still.
         not_ours: cells that somebody else had written first.
         others: cells that it created, and that are somebody else's by what is managed now.
+        were_adopted: cells of `written` that were adopted before it deleted them, or as it brought them back.
         gone: nodes that it wrote to, and that the file does not have any more, by their old names.
     """
 
@@ -51,6 +52,7 @@ class Past:
     adopted: tuple[Cell, ...] = ()
     not_ours: tuple[Cell, ...] = ()
     others: tuple[Cell, ...] = ()
+    were_adopted: frozenset[Cell] = frozenset()
     gone: tuple[Node, ...] = ()
 
 
@@ -64,6 +66,7 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
     now = {node.url: node.name for node in desired.nodes}
     states = {mark.number: mark.state for mark in record.marks}
     written, not_ours, others, gone = [], [], [], {}
+    were_adopted = set()
     for step in record.intent.steps:
         node = old[step.cell.node]
         state = states.get(step.number)
@@ -75,6 +78,8 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
                 others.append(cell)
             else:
                 written.append((step.action, cell))
+                if step.reason.endswith(WAS_ADOPTED):
+                    were_adopted.add(cell)
         elif state is StepState.NOT_OURS:
             not_ours.append(Cell(step.cell.group, now.get(node.url, node.name)))
     adopted = []
@@ -88,6 +93,7 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
         tuple(adopted),
         tuple(not_ours),
         tuple(others),
+        frozenset(were_adopted),
         tuple(gone.values()),
     )
 
@@ -99,7 +105,9 @@ def _is_others(step: Step, managed: Managed | None) -> bool:
     """
     if step.action is not Action.CREATE:
         return False
-    brought_back = step.reason.startswith((DRIFT, LATE_EFFECT, SET_ASIDE))
+    brought_back = step.reason.startswith((DRIFT, LATE_EFFECT, SET_ASIDE)) or step.reason.endswith(
+        WAS_ADOPTED
+    )
     return managed is None or (managed.adopted and not brought_back)
 
 
@@ -160,7 +168,10 @@ def build(
     back = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
     holding = [(action, cell) for action, cell in past.written if presences[cell] is action.after]
     reason = f"undo of TX {past.number}"
-    reverse = [Change(back[action], cell, reason) for action, cell in reversed(holding)]
+    reverse = [
+        Change(back[action], cell, f"{reason}, {WAS_ADOPTED}" if cell in past.were_adopted else reason)
+        for action, cell in reversed(holding)
+    ]
     changes = Changes(
         creates=tuple(change for change in reverse if change.action is Action.CREATE),
         deletes=tuple(change for change in reverse if change.action is Action.DELETE),
@@ -177,7 +188,7 @@ def build(
     )
     warnings = [
         *_left_out(past, presences),
-        *_still_asked_for(desired, changes),
+        *_still_asked_for(desired, changes, past.were_adopted),
         *node_warnings(desired, knowledge),
     ]
     return replace(plan, warnings=tuple(warnings), created=created)
@@ -194,14 +205,14 @@ def _left_out(past: Past, presences: Mapping[Cell, Presence]) -> Iterator[str]:
         yield f"not managed as created by now, and left as they are: {_named(past.others)}"
 
 
-def _still_asked_for(desired: Desired, changes: Changes) -> Iterator[str]:
-    """Where the next plan from this file would lead away from the undo again."""
+def _still_asked_for(desired: Desired, changes: Changes, kept: Collection[Cell]) -> Iterator[str]:
+    """Where the next plan from this file would lead away from the undo again; what is adopted is `kept`."""
     wishes = {Cell(group.id, name): group.state for group in desired.groups for name in group.nodes}
     deletes = [change.cell for change in changes.deletes if wishes.get(change.cell) is Presence.PRESENT]
     forgets = [cell for cell in changes.forgets if wishes.get(cell) is Presence.PRESENT]
     creates = [change.cell for change in changes.creates]
     unwanted = [cell for cell in creates if wishes.get(cell) is Presence.ABSENT]
-    undeclared = [cell for cell in creates if cell not in wishes]
+    undeclared = [cell for cell in creates if cell not in wishes and cell not in kept]
     for cells, asks, would in (
         (deletes, "still declares {}", "bring {} back"),
         (forgets, "still declares {}", "adopt {} again"),

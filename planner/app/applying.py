@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 from planner import codec
 from planner.app.asides import tidy
-from planner.app.endings import failure_of, left_open
+from planner.app.endings import SHOWN, failure_of, left_open
 from planner.app.planning import check_elsewhere, check_finished, check_identity, read
-from planner.diff import LATE_EFFECT, SET_ASIDE
+from planner.diff import LATE_EFFECT, SET_ASIDE, WAS_ADOPTED
 from planner.errors import LockLost, Refused, StalePlan
 from planner.model import Action, Cell, Managed, StepState, TransactionState
 from planner.plan import guards_now
 from planner.ports import Closing, Intent
 from planner.results import Applied
 from planner.transaction import Abandoned, Transaction, runs_of
+from planner.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from planner.model import Desired, Plan, Policy, Presence, Seen
     from planner.ports import Knowledge, Lease, Store
@@ -119,8 +120,8 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
     """What is managed from now on, and what becomes of earlier doubts about cells that the plan decided on.
 
     What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
-    may have met, is adopted, and so is one that only undoes a late effect: none of them may be deleted since
-    nobody declares it.
+    may have met, is adopted, and so is one that only undoes a late effect or the delete of what was adopted:
+    none of them may be deleted since nobody declares it.
     """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
@@ -141,7 +142,8 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
 def _is_adopted(run: StepRun) -> bool:
     """Whether a cell that was not managed before becomes so as adopted."""
     theirs = run.state is StepState.NOT_OURS or run.perhaps_theirs
-    return theirs or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE))
+    reason = run.step.reason
+    return theirs or reason.startswith((LATE_EFFECT, SET_ASIDE)) or reason.endswith(WAS_ADOPTED)
 
 
 def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
@@ -177,16 +179,20 @@ def _check_seen(plan: Plan, seen: Observation) -> None:
         if seen.presences[cell] is not expected
     ]
     if moved:
-        raise _stale(f"the cluster has moved since it was made: {moved[0]}", details=moved)
+        raise _stale("the cluster has moved since it was made", moved)
 
 
 def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
     """A plan that history shows as applied, and that still holds, is done."""
     targets: list[Seen | tuple[Cell, Presence]] = [(step.cell, step.after) for step in plan.steps]
     targets += plan.bystanders
-    moved = [f"{cell}: should be {target}" for cell, target in targets if seen.presences[cell] is not target]
+    moved = [
+        f"{cell}: was left {target}, is {seen.presences[cell]}"
+        for cell, target in targets
+        if seen.presences[cell] is not target
+    ]
     if moved:
-        raise _stale(f"it was applied by TX {already}, and does not hold any more: {moved[0]}", details=moved)
+        raise _stale(f"it was applied by TX {already}, and does not hold any more", moved)
     return Applied(plan, already=already)
 
 
@@ -201,10 +207,12 @@ def _refuse_if_guarded(plan: Plan, desired: Desired, lossy: Collection[Cell] = (
         )
 
 
-def _stale(why: str, details: list[str] | None = None) -> StalePlan:
+def _stale(why: str, moved: Sequence[str] = ()) -> StalePlan:
+    """A plan that the world has left behind; each cell that moved has its line."""
+    more = [f"… and {count(len(moved) - SHOWN, 'more cell')}"] if len(moved) > SHOWN else []
     return StalePlan(
         "The plan is stale, and nothing was changed",
         why=why,
         next="make a new one and review it: planner plan",
-        details=(details or [])[:20],
+        details=[*moved[:SHOWN], *more],
     )

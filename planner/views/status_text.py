@@ -10,6 +10,7 @@ from planner.views.journal_words import RESULTS, told_by, when
 from planner.views.layout import EMPTY, Line, Span, paragraph
 from planner.views.summary import to_bring_back
 from planner.views.words import count, fragment, shown
+from planner.words import agreeing
 
 if TYPE_CHECKING:
     from planner.ports import Record
@@ -40,7 +41,7 @@ def _headline(status: Status, width: int | None) -> list[Line]:
         lines += paragraph(shown(text), width, style="bold")
     elif record is not None:
         cells = len(to_bring_back(record))
-        may = f"{count(cells, 'cell')} may not be as {'it was' if cells == 1 else 'they were'}"
+        may = f"{count(cells, 'cell')} may not be as {agreeing(cells, 'it was', 'they were')}"
         may = may if cells else "nothing was written"
         text = f"Transaction {record.number} ({record.intent.command}) is unfinished ({record.state}): {may}."
         lines += paragraph(shown(text), width, style="bold red")
@@ -55,8 +56,10 @@ def _headline(status: Status, width: int | None) -> list[Line]:
         )
         lines += paragraph(shown(text), width, style="bold red")
     if aside:
-        text = f"{count(aside, 'cell')} {'is' if aside == 1 else 'are'} set aside by hand, and may not be as "
-        text += "it should." if aside == 1 else "they should."
+        text = (
+            f"{count(aside, 'cell')} {agreeing(aside, 'is', 'are')} set aside by hand, and may not be as "
+            f"{agreeing(aside, 'it', 'they')} should be."
+        )
         lines += paragraph(text, width, style="bold yellow")
     return lines or paragraph("Nothing is unfinished.", width, style="bold green")
 

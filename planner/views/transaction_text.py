@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_ROWS = 200
 """Rows of one transaction that a terminal shows; nobody reads ten thousand there."""
 
+NUMBERED = 40
+"""Columns below which the steps' numbers are left out: they can be had with --format json."""
+
 
 def transaction_lines(record: Record, width: int | None) -> list[Line]:
     """Everything that `planner show` prints."""
@@ -35,7 +38,8 @@ def transaction_lines(record: Record, width: int | None) -> list[Line]:
     rows = _rows(record)
     nodes = len(record.intent.nodes)
     adopted = _adopted(record, nodes)
-    digits = max((len(ranges(row.numbers)) for row in rows), default=0)
+    numbered = width is None or width >= NUMBERED
+    digits = max((len(ranges(row.numbers)) for row in rows), default=0) if numbered else 0
     entries = [_entry(row, nodes, digits) for row in _first(rows)]
     lines += table([*entries, *(_indented(each, digits) for each in adopted[:MAX_ROWS])], width)
     hidden = max(len(rows) - MAX_ROWS, 0) + max(len(adopted) - MAX_ROWS, 0)
@@ -100,7 +104,8 @@ def _first(rows: list[_Row]) -> list[_Row]:
 def _entry(row: _Row, nodes: int, digits: int) -> Entry:
     symbol, style = MARKS[row.kind]
     outcome = row.outcome if row.reason in ("", "declared") else f"{row.outcome} ({shown(row.reason)})"
-    mark = f"  {ranges(row.numbers):>{digits}}  {symbol} {row.kind:<6}  "
+    number = f"  {ranges(row.numbers):>{digits}}" if digits else ""
+    mark = f"{number}  {symbol} {row.kind:<6}  "
     return Entry(mark, shown(row.group), (on_nodes(row.nodes, nodes), outcome), style)
 
 

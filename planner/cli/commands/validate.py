@@ -6,6 +6,7 @@ import click
 
 from planner.cli.options import Command, settings_options
 from planner.cli.session import Session
+from planner.words import count
 
 
 @click.command(cls=Command)
@@ -20,6 +21,6 @@ def command(**flags: str | None) -> None:
     with Session(flags) as session:
         desired = session.desired()
         click.echo(
-            f"{desired.origin} is valid: {len(desired.groups)} groups on {len(desired.nodes)} nodes "
-            f"of cluster {desired.cluster}."
+            f"{desired.origin} is valid: {count(len(desired.groups), 'group')} on "
+            f"{count(len(desired.nodes), 'node')} of cluster {desired.cluster}."
         )
