@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 STATES = {
     StepState.PENDING: "not begun",
-    StepState.STARTED: "begun, outcome not known",
+    StepState.STARTED: "outcome not known",
     StepState.DONE: "done",
     StepState.UNKNOWN: "outcome not known",
     StepState.NOT_APPLIED: "turned down, nothing was changed",
@@ -30,6 +30,13 @@ STATES = {
     StepState.SET_ASIDE: "set aside by hand",
 }
 NEVER_SENT = "never sent"
+
+COUNTED = STATES | {
+    StepState.NOT_APPLIED: "turned down",
+    StepState.NOT_OURS: "not ours",
+    StepState.SET_ASIDE: "set aside",
+}
+"""The same where they are counted."""
 
 CAME_THROUGH = frozenset({StepState.DONE, StepState.UNDONE})
 """A note of such a step tells of trouble on the way, not of the state that it is in now."""
@@ -65,7 +72,7 @@ def told_by(mark: CellMark, doubt: str = "") -> str:
     text = ", ".join(filter(None, (state_of(mark), doubt)))
     if not mark.note:
         return text
-    note = shown(mark.note)
+    note = shown(mark.note.strip())
     return f"{text} (on the way: {note})" if mark.state in CAME_THROUGH else f"{text}: {note}"
 
 

@@ -8,7 +8,7 @@ from planner.errors import PlannerError
 from planner.model import StepState, TransactionState
 from planner.times import between
 from planner.undo import adopts_of
-from planner.views.journal_words import STATES, STYLES, all_told_by, kinds_of, mark_of, ranges, when
+from planner.views.journal_words import COUNTED, STYLES, all_told_by, kinds_of, mark_of, ranges, when
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
 from planner.views.plan_text import MARKS
 from planner.views.words import count, duration, on_nodes, shown
@@ -138,7 +138,7 @@ def _total(record: Record) -> str:
 
 
 def _counted(states: Iterable[StepState]) -> str:
-    numbers: dict[StepState, int] = {}
+    numbers = dict.fromkeys((COUNTED[state] for state in StepState), 0)
     for state in states:
-        numbers[state] = numbers.get(state, 0) + 1
-    return ", ".join(f"{numbers[state]:,} {STATES[state]}" for state in StepState if state in numbers)
+        numbers[COUNTED[state]] += 1
+    return ", ".join(f"{number:,} {word}" for word, number in numbers.items() if number)
