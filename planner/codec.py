@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from planner.errors import StalePlan
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
+from planner.scope import PlanScope, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FORMAT = "planner.plan"
 VERSION = 1
@@ -18,6 +22,7 @@ CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON data; the order of keys is fixed."""
+    part = {} if plan.scope is None else {"scope": asdict(plan.scope)}
     return {
         "cluster": plan.cluster,
         "store": plan.store,
@@ -42,6 +47,8 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
             {"group": seen.cell.group, "node": seen.cell.node, "presence": seen.presence.value}
             for seen in plan.bystanders
         ],
+        "protects": list(plan.protects),
+        "unprotects": list(plan.unprotects),
         "base": plan.base,
         "limits": {
             "max_deletes": plan.limits.max_deletes,
@@ -51,6 +58,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "refusals": [asdict(refusal) for refusal in plan.refusals],
         "warnings": list(plan.warnings),
         "allowances": list(plan.allowances),
+        **part,
     }
 
 
@@ -78,11 +86,38 @@ def digest(plan: Plan) -> str:
     return seal(plan).digest
 
 
-def dump_plan(plan: Plan) -> str:
-    """The text of a plan file, indented for people."""
+def document_of(plan: Plan) -> dict[str, Any]:
+    """What a plan file holds: the plan, and the digest of it."""
     body = plan_to_dict(plan)
-    document = {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
-    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    return {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
+
+
+def dump_plan(plan: Plan) -> str:
+    """The text of a plan file, laid out for people."""
+    return lay_out(document_of(plan), ensure_ascii=False) + "\n"
+
+
+def lay_out(document: dict[str, Any], *, ensure_ascii: bool = True) -> str:
+    """JSON text with one step, cell or node in a line; a line differs where its step does.
+
+    It is written line by line, since the standard library indents in Python: slowly.
+    """
+    encode = json.JSONEncoder(ensure_ascii=ensure_ascii, check_circular=False).encode
+    return _lay_out(document, encode, "", 2)
+
+
+def _lay_out(value: Any, encode: Callable[[Any], str], margin: str, depth: int) -> str:
+    """Objects are opened to a depth, and lists in them to their items."""
+    inner = f"{margin} "
+    if isinstance(value, dict) and value and depth:
+        items = [f"{encode(key)}: {_lay_out(each, encode, inner, depth - 1)}" for key, each in value.items()]
+        opening, closing = "{}"
+    elif isinstance(value, list) and value:
+        items = [encode(each) for each in value]
+        opening, closing = "[]"
+    else:
+        return encode(value)
+    return f"{opening}\n{inner}" + f",\n{inner}".join(items) + f"\n{margin}{closing}"
 
 
 def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
@@ -109,6 +144,14 @@ def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
         raise _unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
 
 
+def is_partial(line: str) -> bool:
+    """Whether a plan in one line, as the journal holds it, is partial. It is not parsed: it may be long.
+
+    No text within the line reads so, since JSON escapes quotation marks, and no label has an object.
+    """
+    return '"scope":{' in line
+
+
 def plan_from_dict(body: dict[str, Any]) -> Plan:
     """The plan of plain JSON data.
 
@@ -132,11 +175,14 @@ def plan_from_dict(body: dict[str, Any]) -> Plan:
         bystanders=tuple(
             Seen(Cell(s["group"], s["node"]), Presence(s["presence"])) for s in body["bystanders"]
         ),
+        protects=_words(body.get("protects", [])),
+        unprotects=_words(body.get("unprotects", [])),
         base=body["base"],
         limits=Limits(**body["limits"]),
         refusals=tuple(Refusal(**{**r, "groups": tuple(r["groups"])}) for r in body["refusals"]),
         warnings=tuple(body["warnings"]),
         allowances=tuple(body["allowances"]),
+        scope=_load_scope(body["scope"]) if "scope" in body else None,
     )
     _check(plan)
     return plan
@@ -186,11 +232,31 @@ def _check(plan: Plan) -> None:
     names = {node.name for node in plan.nodes}
     cells = [step.cell for step in plan.steps] + [seen.cell for seen in plan.bystanders]
     named = (*cells, *plan.adopts, *plan.forgets)
-    evidence = {Cell(cell.group, name) for cell in named for name in names} == set(cells)
+    groups = {cell.group for cell in named}
+    evidence = {Cell(group, name) for group in groups for name in names} == set(cells)
     cells_known = evidence and all(cell.node in names for cell in named)
     numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))
     if not cells_known or not numbered or len(set(cells)) != len(cells) or len(names) != len(plan.nodes):
         raise ValueError("steps, cells and nodes do not fit together")
+    if plan.scope is not None:
+        _check_scope(plan, plan.scope)
+
+
+def _check_scope(plan: Plan, scope: PlanScope) -> None:
+    """A partial plan names nothing that it left out, and counts right."""
+    patterns = scope.patterns
+    named = {cell.group for cell in (*plan.adopts, *plan.forgets, *plan.kept)}
+    named |= {*plan.protects, *plan.unprotects}
+    named |= {step.cell.group for step in plan.steps} | {seen.cell.group for seen in plan.bystanders}
+    inside = all(map(patterns.includes_group, named)) and all(
+        patterns.includes_node(node.name) for node in plan.nodes
+    )
+    counted = (
+        0 <= scope.groups_left_out <= scope.groups_total
+        and 0 <= scope.nodes_left_out == scope.nodes_total - len(plan.nodes)
+    )
+    if patterns.is_all or not inside or not counted:
+        raise ValueError("steps, nodes and scope do not fit together")
 
 
 def _digest(body: dict[str, Any]) -> str:
@@ -205,8 +271,26 @@ def _cells(cells: tuple[Cell, ...]) -> list[dict[str, str]]:
     return [{"group": cell.group, "node": cell.node} for cell in cells]
 
 
+def _load_scope(data: dict[str, Any]) -> PlanScope:
+    patterns = {key: tuple(map(_text, value)) for key, value in data["patterns"].items()}
+    return PlanScope(**{**data, "patterns": Scope(**patterns)})
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a pattern is text")
+    return value
+
+
 def _load_cells(data: list[dict[str, str]]) -> tuple[Cell, ...]:
     return tuple(Cell(cell["group"], cell["node"]) for cell in data)
+
+
+def _words(data: Any) -> tuple[str, ...]:
+    """A list of words; plan files of the first days lack some of them."""
+    if not isinstance(data, list) or not all(isinstance(word, str) for word in data):
+        raise TypeError("a list of words is something else")
+    return tuple(data)
 
 
 def _unusable(origin: str, why: str) -> StalePlan:

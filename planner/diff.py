@@ -8,25 +8,28 @@ present     present    no        adopt: managed from now on, no request
 absent      present    any       delete (``state: absent``)
 silent      present    created   delete (``no longer declared``)
 silent      present    adopted   kept, unless deleting adopted groups is allowed
+silent      present    no        unmanaged; with ``prune: true`` delete
 not wanted  absent     yes       forget: no request
 ==========  =========  ========  ==================================================
 
-A cell that is neither declared nor managed is never touched, but for one on the watch list that is not as
-its transaction left it: it goes back to that outcome, as a ``late effect of TX n`` (transaction law 10).
+Without ``prune: true`` a cell that is neither declared nor managed is never touched, but for one on the watch
+list that is not as its transaction left it: it goes back to that outcome, as a ``late effect of TX n``
+(transaction law 10).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.model import Action, Cell, Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from planner.model import Desired, Group, Managed, Node
     from planner.ports import Knowledge, Watched
+    from planner.scope import Scope
 
 
 DRIFT = "drift"
@@ -34,6 +37,9 @@ LATE_EFFECT = "late effect of"
 SET_ASIDE = "set aside in"
 WAS_ADOPTED = "was adopted"
 """Ends the reason of a step on a cell that was adopted: what undoes it must not make it created."""
+UNDO = "undo of"
+PRUNED = "unmanaged, prune: true"
+UNPRUNED = "undo of pruning in"
 
 
 class Change(NamedTuple):
@@ -45,14 +51,34 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Lists:
+    """What nodes list. It finds groups that nobody knows of; that one is absent it never shows.
+
+    Attributes:
+        groups: the ids, by the name of each node that can list.
+        read: those of the `strangers` whose cells were read, since they are to be deleted.
+    """
+
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    read: tuple[str, ...] = ()
+
+
+NO_LISTS = Lists()
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
-    """All differences. Creates are in file order, deletes in reverse order of declaration."""
+    """All differences. Creates are in file order, deletes in reverse order of declaration.
+
+    Of the `unmanaged` cells these are the ones that were read.
+    """
 
     creates: tuple[Change, ...] = ()
     deletes: tuple[Change, ...] = ()
     adopts: tuple[Cell, ...] = ()
     forgets: tuple[Cell, ...] = ()
     kept: tuple[Cell, ...] = ()
+    unmanaged: tuple[Cell, ...] = ()
 
     def groups(self) -> frozenset[str]:
         """Every group that is touched, with or without a request."""
@@ -84,18 +110,50 @@ def watched_only(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
     return tuple(sorted({group for group in watched if group not in known}))
 
 
-def cells_to_read(desired: Desired, knowledge: Knowledge) -> Iterator[tuple[Cell, Presence | None]]:
-    """Every cell of every group declared, managed or watched, with what the store remembers of it.
+def known_groups(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
+    """Every group declared, managed or watched."""
+    declared = (group.id for group in desired.groups)
+    return (*declared, *undeclared(desired, knowledge), *watched_only(desired, knowledge))
 
-    A managed cell is expected to be present, so that a lying 'not found' is asked twice.
+
+def part_of(desired: Desired, knowledge: Knowledge, scope: Scope) -> tuple[Desired, Knowledge]:
+    """The file and the memory as if there were nothing but the nodes and groups in scope.
+
+    What is left out is neither read nor judged: it is not 'no longer declared', and no node of it has left.
     """
-    groups = [group.id for group in desired.groups]
-    groups += undeclared(desired, knowledge)
-    groups += watched_only(desired, knowledge)
-    for group in groups:
+    if scope.is_all:
+        return desired, knowledge
+    nodes = tuple(node for node in desired.nodes if scope.includes_node(node.name))
+    names = frozenset(node.name for node in nodes)
+    chosen = frozenset(filter(scope.includes_group, known_groups(desired, knowledge)))
+    groups = tuple(
+        replace(group, nodes=tuple(name for name in group.nodes if name in names))
+        for group in desired.groups
+        if group.id in chosen
+    )
+    managed = {key: cell for key, cell in knowledge.managed.items() if cell.group in chosen}
+    watched = tuple(each for each in knowledge.watched if each.group in chosen)
+    part = replace(desired, nodes=nodes, groups=groups)
+    return part, replace(knowledge, managed=managed, watched=watched)
+
+
+def strangers(desired: Desired, knowledge: Knowledge, lists: Lists) -> tuple[str, ...]:
+    """Groups that some node lists, and that are neither declared, managed nor watched; sorted."""
+    known = set(known_groups(desired, knowledge))
+    return tuple(sorted({group for groups in lists.groups.values() for group in groups} - known))
+
+
+def cells_to_read(
+    desired: Desired, knowledge: Knowledge, lists: Lists = NO_LISTS
+) -> Iterator[tuple[Cell, Presence | None]]:
+    """Every cell of every group declared, managed, watched or to be pruned, with what is expected of it.
+
+    A cell that is managed, or listed, is expected to be present, so that a lying 'not found' is asked twice.
+    """
+    for group in (*known_groups(desired, knowledge), *lists.read):
         for node in desired.nodes:
-            remembered = (group, node.url) in knowledge.managed
-            yield Cell(group, node.name), Presence.PRESENT if remembered else None
+            known = (group, node.url) in knowledge.managed or group in lists.groups.get(node.name, ())
+            yield Cell(group, node.name), Presence.PRESENT if known else None
 
 
 def diff(
@@ -104,11 +162,17 @@ def diff(
     presences: Mapping[Cell, Presence],
     *,
     allow_delete_adopted: bool = False,
+    further: Iterable[str] = (),
 ) -> Changes:
     """Compare. `presences` holds every cell of `cells_to_read`; a missing one is a bug (KeyError)."""
-    draft = _Draft([], [], [], [], [])
+    draft = _Draft([], [], [], [], [], [])
     late = {(each.group, each.url): each for each in knowledge.watched}
-    names = (*watched_only(desired, knowledge), *undeclared(desired, knowledge))
+    # Deletes come in the reverse of this order: what nobody declared last, and by name.
+    names = (
+        *sorted(further, reverse=True),
+        *watched_only(desired, knowledge),
+        *undeclared(desired, knowledge),
+    )
     wishes: list[tuple[str, Group | None]] = [(group, None) for group in names]
     wishes += [(group.id, group) for group in desired.groups]
     for name, group in wishes:
@@ -117,17 +181,28 @@ def diff(
             cell, key = Cell(name, node.name), (name, node.url)
             wish = group.state if group and node.name in chosen else None
             managed = knowledge.managed.get(key)
-            moved = _late(cell, late[key], wish, presences[cell], managed) if key in late else None
+            seen, moved = presences[cell], None
+            if key in late:
+                moved = _late(cell, late[key], wish, seen, managed, prune=desired.prune)
             if moved is not None:
                 (draft.creates if moved.action is Action.CREATE else draft.deletes).append(moved)
             else:
-                _judge(draft, cell, wish, presences[cell], managed, delete_adopted=allow_delete_adopted)
+                _judge(
+                    draft,
+                    cell,
+                    wish,
+                    seen,
+                    managed,
+                    delete_adopted=allow_delete_adopted,
+                    prune=desired.prune,
+                )
     return Changes(
         tuple(draft.creates),
         tuple(reversed(draft.deletes)),
         tuple(draft.adopts),
         tuple(draft.forgets),
         tuple(draft.kept),
+        tuple(draft.unmanaged),
     )
 
 
@@ -139,6 +214,7 @@ class _Draft(NamedTuple):
     adopts: list[Cell]
     forgets: list[Cell]
     kept: list[Cell]
+    unmanaged: list[Cell]
 
 
 def _judge(
@@ -149,6 +225,7 @@ def _judge(
     managed: Managed | None,
     *,
     delete_adopted: bool,
+    prune: bool,
 ) -> None:
     """The table above, for one cell. `wish` is None where the file is silent."""
     present = seen is Presence.PRESENT
@@ -164,6 +241,10 @@ def _judge(
             draft.deletes.append(Change(Action.DELETE, cell, _of("no longer declared", managed)))
         elif managed:
             draft.kept.append(cell)
+        elif prune:
+            draft.deletes.append(Change(Action.DELETE, cell, PRUNED))
+        else:
+            draft.unmanaged.append(cell)
     elif managed:
         draft.forgets.append(cell)
 
@@ -173,13 +254,19 @@ def _of(reason: str, managed: Managed | None) -> str:
 
 
 def _late(
-    cell: Cell, watched: Watched, wish: Presence | None, seen: Presence, managed: Managed | None
+    cell: Cell,
+    watched: Watched,
+    wish: Presence | None,
+    seen: Presence,
+    managed: Managed | None,
+    *,
+    prune: bool,
 ) -> Change | None:
     """A cell that moved after its transaction had left it: back to that outcome, or to what is declared.
 
     None where it has not moved, is as declared, or is managed and undeclared: the table says what to do then.
     """
-    goal = wish or watched.outcome
+    goal = wish or (Presence.ABSENT if prune else watched.outcome)
     if watched.outcome is seen or goal is seen or (managed and wish is None):
         return None
     action = Action.CREATE if goal is Presence.PRESENT else Action.DELETE

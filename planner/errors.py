@@ -22,10 +22,13 @@ Every error says, in one shape, *what* failed, *where* (node, group, step), *why
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from planner.model import Refusal
 
 
 class PlannerError(Exception):
@@ -53,10 +56,61 @@ class PlannerError(Exception):
         self.details = tuple(details)
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong in a text file.
+
+    Attributes:
+        line: from 1.
+        column: from 1, in characters, as `end_column`.
+        end_column: behind the last character that is meant; more than `column`, and in the same line.
+        text: what is wrong.
+        hint: what to do about it, such as ``did you mean `protect`?``; empty where the text says it all.
+        source: the line as it stands, without its end; half of a surrogate pair for a byte that is no UTF-8.
+    """
+
+    line: int
+    column: int
+    end_column: int
+    text: str
+    hint: str = ""
+    source: str = field(default="", compare=False)
+
+    @property
+    def sentence(self) -> str:
+        """Text and hint in one."""
+        if not self.hint:
+            return self.text
+        return f"{self.text} ({self.hint})" if self.hint.endswith("?") else f"{self.text}: {self.hint}"
+
+
+STANDARD_INPUT = "standard input"
+"""What a file is called that came from there."""
+
+
 class FileInvalid(PlannerError):
-    """A file of the user cannot be used; `details` holds every problem as ``file:line:column: text``."""
+    """A file of the user cannot be used.
+
+    Attributes:
+        problems: everything that is wrong in it, in its order; `details` holds the same, each as
+            ``where:line:column: sentence``. Empty where the file cannot be read, or is no text.
+    """
 
     code = "file-invalid"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        next: str = "",
+        details: Sequence[str] = (),
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        lines = [f"{where}:{each.line}:{each.column}: {each.sentence}" for each in problems]
+        super().__init__(what, where=where, why=why, next=next, details=[*details, *lines])
+        self.problems = tuple(problems)
 
 
 class NodesUnreadable(PlannerError):
@@ -114,10 +168,27 @@ class StalePlan(PlannerError):
 
 
 class Refused(PlannerError):
-    """A safety limit or a protected group stands against the plan. Nothing was written."""
+    """A safety limit or a protected group stands against the plan. Nothing was written.
+
+    Attributes:
+        refusals: every guard that does, with its numbers and all of its groups.
+    """
 
     exit_code = 7
     code = "refused"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        next: str = "",
+        details: Sequence[str] = (),
+        refusals: Sequence[Refusal] = (),
+    ) -> None:
+        super().__init__(what, where=where, why=why, next=next, details=details)
+        self.refusals = tuple(refusals)
 
 
 class WrongUsage(PlannerError):

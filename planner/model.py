@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from planner.scope import PlanScope
 
 
 class Presence(enum.StrEnum):
@@ -94,7 +97,7 @@ class Limits:
 
     Attributes:
         max_deletes: the most groups that may lose a cell.
-        max_delete_percent: the same as a share of the groups declared or managed; one is always allowed.
+        max_delete_percent: the same as a share of `Plan.base`; one is always allowed.
         max_creates: the most groups that may gain a cell.
     """
 
@@ -199,12 +202,25 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A guard that stands against a plan: which, in one sentence, and the cure."""
+    """A guard that stands against a plan.
+
+    Attributes:
+        guard: ``max_deletes``, ``max_delete_percent``, ``max_creates``, ``protect`` or ``lossy``.
+        why: one sentence with the numbers, without the names.
+        cure: what to do, for the command that shows it.
+        groups: every group that it is about.
+        count: how many groups that are; 0 in plan files that did not say it yet.
+        of: of how many (`Plan.base`); None where no share is meant.
+        limit: the number or percentage that is exceeded; None where there is none.
+    """
 
     guard: str
     why: str
     cure: str
     groups: tuple[str, ...] = ()
+    count: int = 0
+    of: int | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +237,19 @@ class Plan:
         forgets: managed cells that are gone and no longer wanted; no request.
         kept: adopted cells that are no longer declared, and stay (`--allow-delete-adopted` deletes them).
         bystanders: every other cell of every group that the plan touches, as seen.
-        base: number of groups declared or managed: what a share of deletes is a share of.
+        protects: groups that the file protects and the store does not remember as protected yet; no request.
+        unprotects: groups that the store remembers as protected and that are so no longer; no request.
+        base: number of groups that should exist, are managed, or are deleted: what a share of deletes is a
+            share of.
         limits: the safety limits that the plan was judged by.
         refusals: the guards that stand against it; apply refuses while there are any.
         warnings: sentences for the user.
         source: SHA-256 of the file that the plan was made from.
         allowances: what was knowingly allowed for this plan, such as ``deletes=5``.
         created: when, ISO 8601 in UTC; for people only.
+        scope: the part that it is about; None for the whole cluster.
+        unmanaged: cells that exist, and that nobody declared and nobody manages, by group; only of nodes that
+            can list. For people only: no apply needs them, and neither the plan file nor `==` knows them.
     """
 
     cluster: str
@@ -239,6 +261,8 @@ class Plan:
     forgets: tuple[Cell, ...] = ()
     kept: tuple[Cell, ...] = ()
     bystanders: tuple[Seen, ...] = ()
+    protects: tuple[str, ...] = ()
+    unprotects: tuple[str, ...] = ()
     base: int = 0
     limits: Limits = field(default_factory=Limits)
     refusals: tuple[Refusal, ...] = ()
@@ -246,16 +270,23 @@ class Plan:
     source: str = ""
     allowances: tuple[str, ...] = ()
     created: str = ""
+    scope: PlanScope | None = None
+    unmanaged: tuple[Cell, ...] = field(default=(), compare=False)
 
     @property
     def has_changes(self) -> bool:
-        """Whether `--detailed-exitcode` says that changes are pending: steps or adoptions."""
-        return bool(self.steps or self.adopts)
+        """Whether `--detailed-exitcode` says that changes are pending: steps, adoptions, protection.
+
+        A cell to forget is bookkeeping, and weakens nothing while it waits. Protection guards a group whose
+        entry leaves the file only once an apply has recorded it: a pipeline that applies on exit 2 alone must
+        not leave that guard unarmed behind an exit 0.
+        """
+        return bool(self.steps or self.adopts or self.protects or self.unprotects)
 
     @property
     def is_empty(self) -> bool:
         """Whether an apply has nothing to write, neither to a node nor to the store."""
-        return not (self.steps or self.adopts or self.forgets)
+        return not (self.has_changes or self.forgets)
 
     def node(self, name: str) -> Node:
         """The node of that name."""
@@ -378,8 +409,8 @@ class Event(NamedTuple):
 
 
 EVENT_KINDS = (
-    "phase",  # text: what begins; total: how many parts it has
-    "progress",  # done of total
+    "phase",  # text: what begins; total: how many parts it has; data: `watched`, if any of them are
+    "progress",  # a part was read; text: why it could not be
     "started",  # a step's first request is about to be sent
     "retried",  # a request had to be tried again
     "unknown",  # a step's outcome is not known yet; it is read back

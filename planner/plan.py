@@ -1,25 +1,26 @@
-"""Changes as an ordered plan, and the guards that may stand against it. Pure; guards fail closed."""
+"""Changes as an ordered plan, with the evidence that it rests on and the guards against it. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.diff import diff, wiped_nodes
-from planner.model import Action, Cell, Limits, Plan, Presence, Refusal, Seen, Step
+from planner.diff import NO_LISTS, diff, part_of, strangers, wiped_nodes
+from planner.guards import DELETES, base_of, guards, protection_of
+from planner.model import Cell, Limits, Plan, Seen, Step
+from planner.scope import patterns_of
 from planner.words import agreeing, count
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from planner.diff import Changes
-    from planner.model import Desired, Node
+    from planner.diff import Changes, Lists
+    from planner.model import Desired, Node, Presence
     from planner.ports import Knowledge
+    from planner.scope import PlanScope, Scope
 
-PERCENT = 100
 
-
-def build(
+def build(  # noqa: PLR0913  (what was read, and one argument per allowance)
     desired: Desired,
     knowledge: Knowledge,
     presences: Mapping[Cell, Presence],
@@ -28,21 +29,25 @@ def build(
     allow_delete_adopted: bool = False,
     allow_lossy: bool = False,
     allow_deletes: int | None = None,
-    created: str = "",
+    lists: Lists = NO_LISTS,
+    scope: PlanScope | None = None,
 ) -> Plan:
     """Make the plan that leads from what was seen to what is desired.
 
     Args:
         desired: the file.
         knowledge: what the store knows of the cluster.
-        presences: every cell of every group declared or managed, as read.
+        presences: every cell of every group declared or managed, as read; of those in scope.
         lossy: cells whose record shows more than the id.
         allow_delete_adopted: whether adopted groups that are no longer declared are deleted.
         allow_lossy: whether records that show more than the id may be deleted.
         allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
-        created: wall time, for people.
+        lists: what the nodes in scope list, where they can.
+        scope: the part that the plan is about; None for the whole cluster.
     """
-    changes = diff(desired, knowledge, presences, allow_delete_adopted=allow_delete_adopted)
+    patterns = patterns_of(scope)
+    part, known = part_of(desired, knowledge, patterns)
+    changes = diff(part, known, presences, allow_delete_adopted=allow_delete_adopted, further=lists.read)
     allowances = ["delete-adopted"] if allow_delete_adopted else []
     allowances += ["lossy-delete"] if allow_lossy else []
     plan = assemble(
@@ -53,8 +58,35 @@ def build(
         lossy=lossy,
         allow_deletes=allow_deletes,
         allowances=allowances,
+        scope=scope,
     )
-    return replace(plan, warnings=_warnings(desired, knowledge, presences, changes), created=created)
+    wiped = wiped_nodes(part, known, presences)
+    return replace(
+        plan,
+        protects=_protects(part, knowledge),
+        unprotects=_unprotects(desired, knowledge, changes, patterns),
+        unmanaged=_unmanaged(desired, knowledge, changes, lists, patterns),
+        warnings=_warnings(desired, knowledge, wiped, changes, scope),
+    )
+
+
+def _unmanaged(
+    desired: Desired, knowledge: Knowledge, changes: Changes, lists: Lists, scope: Scope
+) -> tuple[Cell, ...]:
+    """What exists on nodes that can list, and that nobody declared and nobody manages.
+
+    Of groups that were read the reads count, of all others the lists.
+    """
+    if not lists.groups:
+        return ()
+    cells = [cell for cell in changes.unmanaged if cell.node in lists.groups]
+    unknown = filter(scope.includes_group, strangers(desired, knowledge, lists))
+    unread = set(unknown).difference(lists.read)
+    cells += [
+        Cell(group, name) for name, groups in lists.groups.items() for group in unread.intersection(groups)
+    ]
+    order = {node.name: position for position, node in enumerate(desired.nodes)}
+    return tuple(sorted(cells, key=lambda cell: (cell.group, order[cell.node])))
 
 
 def assemble(
@@ -66,6 +98,7 @@ def assemble(
     lossy: Collection[Cell] = (),
     allow_deletes: int | None = None,
     allowances: Sequence[str] = (),
+    scope: PlanScope | None = None,
 ) -> Plan:
     """Number the changes, add the evidence that they rest on, and judge them; no warnings yet.
 
@@ -77,88 +110,63 @@ def assemble(
         lossy: cells whose record shows more than the id.
         allow_deletes: raises `max_deletes` knowingly, and sets the percentage aside.
         allowances: what else was knowingly allowed.
+        scope: the part that the changes are about. Limits and protection are those of the whole cluster.
     """
+    patterns = patterns_of(scope)
+    nodes = tuple(node for node in desired.nodes if patterns.includes_node(node.name))
     steps = tuple(
         Step(number, change.action, change.cell, change.reason)
         for number, change in enumerate((*changes.creates, *changes.deletes), 1)
     )
-    base = len({group.id for group in desired.groups} | {group for group, _ in knowledge.managed})
+    base = base_of(desired, knowledge, steps)
     limits = desired.limits
     if allow_deletes is not None:
         limits = Limits(allow_deletes, None, limits.max_creates)
-        allowances = (f"deletes={allow_deletes}", *allowances)
-    protected = [group.id for group in desired.groups if group.protect]
+        allowances = (f"{DELETES}{allow_deletes}", *allowances)
     return Plan(
         cluster=desired.cluster,
         store=knowledge.store,
         serial=knowledge.serial,
-        nodes=desired.nodes,
+        nodes=nodes,
         steps=steps,
         adopts=changes.adopts,
         forgets=changes.forgets,
         kept=changes.kept,
-        bystanders=_bystanders(desired.nodes, changes, steps, presences),
+        bystanders=_bystanders(nodes, changes, steps, presences),
         base=base,
         limits=limits,
-        refusals=guards(steps, base, limits, protected, () if "lossy-delete" in allowances else lossy),
+        refusals=guards(
+            steps,
+            base,
+            limits,
+            protection_of(desired, knowledge),
+            () if "lossy-delete" in allowances else lossy,
+            raised=allow_deletes is not None,
+        ),
         source=desired.digest,
         allowances=tuple(allowances),
+        scope=scope,
     )
 
 
-def guards(
-    steps: Sequence[Step], base: int, limits: Limits, protected: Iterable[str], lossy: Collection[Cell] = ()
-) -> tuple[Refusal, ...]:
-    """Every guard that stands against these steps. A delete counts once per group that loses any cell."""
-    losing, gaining = _groups(steps, Action.DELETE), _groups(steps, Action.CREATE)
-    refusals = []
-    if limits.max_deletes is not None and len(losing) > limits.max_deletes:
-        why = f"{len(losing)} groups would be deleted, and max_deletes is {limits.max_deletes}"
-        refusals.append(Refusal("max_deletes", why, _raise_deletes(len(losing)), losing))
-    share = len(losing) * PERCENT / base if base else 0.0
-    if limits.max_delete_percent is not None and len(losing) > 1 and share > limits.max_delete_percent:
-        why = (
-            f"{len(losing)} of {base} groups ({share:.0f} %) would be deleted, "
-            f"and max_delete_percent is {limits.max_delete_percent}"
-        )
-        refusals.append(Refusal("max_delete_percent", why, _raise_deletes(len(losing)), losing))
-    if limits.max_creates is not None and len(gaining) > limits.max_creates:
-        why = f"{len(gaining)} groups would be created, and max_creates is {limits.max_creates}"
-        refusals.append(Refusal("max_creates", why, "raise limits.max_creates in the file", gaining))
-    guarded = set(protected)
-    shielded = tuple(group for group in losing if group in guarded)
-    if shielded:
-        why = f"protected groups would be deleted: {', '.join(shielded)}"
-        refusals.append(Refusal("protect", why, "remove `protect: true` from the file first", shielded))
-    losses = tuple(s.cell for s in steps if s.cell in lossy and s.action is Action.DELETE)
-    if losses:
-        why = f"records that show more than the id would be lost: {', '.join(map(str, losses))}"
-        cure = "allow it with --allow-lossy-delete if the rest of the record does not matter"
-        refusals.append(Refusal("lossy", why, cure, tuple(dict.fromkeys(cell.group for cell in losses))))
-    return tuple(refusals)
+def _protects(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
+    """Groups that the file protects, and that are not remembered as such; in file order."""
+    return tuple(g.id for g in desired.groups if g.protect and g.id not in knowledge.protected)
 
 
-def _groups(steps: Sequence[Step], action: Action) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(step.cell.group for step in steps if step.action is action))
+def _unprotects(desired: Desired, knowledge: Knowledge, changes: Changes, scope: Scope) -> tuple[str, ...]:
+    """Groups that are remembered as protected, and need not be any more.
 
-
-def guards_now(plan: Plan, desired: Desired, lossy: Collection[Cell] = ()) -> tuple[Refusal, ...]:
-    """The guards of a plan file against the file as it is now: the stricter limit, and today's protection.
-
-    Limits that the plan raised knowingly stay raised.
+    The file declares them without `protect: true`, or it is silent, and nothing is left to protect: no cell
+    that stays managed, and none that an earlier transaction may still move.
     """
-    raised = any(allowance.startswith("deletes=") for allowance in plan.allowances)
-    now = Limits(None, None, desired.limits.max_creates) if raised else desired.limits
-    protected = [group.id for group in desired.groups if group.protect]
-    if "lossy-delete" in plan.allowances:
-        lossy = ()
-    found = guards(plan.steps, plan.base, plan.limits.stricter(now), protected, lossy)
-    known = {refusal.guard for refusal in found}
-    return (*found, *(refusal for refusal in plan.refusals if refusal.guard not in known))
-
-
-def _raise_deletes(count: int) -> str:
-    return f"if that is meant, allow it once with --allow-deletes {count}, or raise the limit in the file"
+    declared = {group.id: group.protect for group in desired.groups}
+    urls = {node.name: node.url for node in desired.nodes}
+    forgotten = {(cell.group, urls[cell.node]) for cell in changes.forgets}
+    left = {group for group, url in knowledge.managed.keys() - forgotten if url in urls.values()}
+    left.update(each.group for each in knowledge.watched)
+    free = (group for group in knowledge.protected if not declared.get(group, group in left))
+    return tuple(sorted(filter(scope.includes_group, free)))
 
 
 def _bystanders(
@@ -172,11 +180,12 @@ def _bystanders(
 
 
 def _warnings(
-    desired: Desired, knowledge: Knowledge, presences: Mapping[Cell, Presence], changes: Changes
+    desired: Desired, knowledge: Knowledge, wiped: Iterable[Node], changes: Changes, scope: PlanScope | None
 ) -> tuple[str, ...]:
+    some = " that was looked at" if scope is not None and scope.groups_left_out else ""
     warnings = [
-        f"every managed group of {node.name} reads absent: a new machine, or a wrong route?"
-        for node in wiped_nodes(desired, knowledge, presences)
+        f"every managed group of {node.name}{some} reads absent: a new machine, or a wrong route?"
+        for node in wiped
     ]
     if not knowledge.managed and changes.adopts:
         exist = (
@@ -186,7 +195,7 @@ def _warnings(
             f"the store knows nothing of cluster {desired.cluster!r} yet, and {exist}; "
             "groups that were declared earlier and are not any more cannot be known"
         )
-    warnings += node_warnings(desired, knowledge)
+    warnings += node_warnings(desired, knowledge, scope)
     warnings += _asides_adopted(desired, knowledge, changes)
     if changes.kept:
         groups = len({cell.group for cell in changes.kept})
@@ -210,8 +219,9 @@ def _asides_adopted(desired: Desired, knowledge: Knowledge, changes: Changes) ->
         )
 
 
-def node_warnings(desired: Desired, knowledge: Knowledge) -> list[str]:
-    """Nodes that were renamed, or left the file, since the last apply."""
+def node_warnings(desired: Desired, knowledge: Knowledge, scope: PlanScope | None = None) -> list[str]:
+    """Nodes that were renamed, or left the file, since the last apply. A partial plan forgets none."""
+    forgotten = "is forgotten" if scope is None else "the next whole plan forgets it"
     warnings = []
     known = {url: name for name, url in knowledge.nodes}
     here = {node.url: node.name for node in desired.nodes}
@@ -224,9 +234,9 @@ def node_warnings(desired: Desired, knowledge: Knowledge) -> list[str]:
         aside = sum(each.aside and each.url == url for each in knowledge.watched)
         if aside:
             warnings.append(
-                f"node {name} left the file: it is not written to, and its managed cells are forgotten, but "
-                f"{count(aside, 'cell')} on it {agreeing(aside, 'stays', 'stay')} set aside: planner status"
+                f"node {name} left the file: it is not written to, but {count(aside, 'cell')} on it "
+                f"{agreeing(aside, 'stays', 'stay')} set aside: see planner status"
             )
         else:
-            warnings.append(f"node {name} left the file: it is not written to, and is forgotten")
+            warnings.append(f"node {name} left the file: it is not written to, and {forgotten}")
     return warnings

@@ -168,12 +168,18 @@ class Closing:
         left: (group, canonical URL) of cells that the plan decided on without a request, as they were seen at
             the end. Like a cell that was written, one of them that is watched should be so from now on, and
             one that was set aside is verified.
+        protected: groups that are remembered as protected from now on.
+        unprotected: groups that are so no longer; of those in both, they are protected.
+        source: SHA-256 of the file that the cluster is equal to from now on; empty where it is equal to none.
     """
 
     managed: tuple[Managed, ...] = ()
     forgotten: tuple[tuple[str, str], ...] = ()
     nodes: tuple[Node, ...] = ()
     left: tuple[tuple[str, str, Presence], ...] = ()
+    protected: tuple[str, ...] = ()
+    unprotected: tuple[str, ...] = ()
+    source: str = ""
 
 
 class Watched(NamedTuple):
@@ -199,16 +205,21 @@ class Knowledge:
         serial: version of the managed cells; grows with every applied transaction.
         managed: by (group, canonical URL).
         nodes: (name, canonical URL) as last applied.
+        source: SHA-256 of the file last applied; empty when none was, or when what was applied last is no
+            whole file (an undo).
         unfinished: number of the unfinished transaction, if there is one.
         watched: cells with an unanswered write, and cells set aside by hand.
+        protected: groups that the file protected when it was last applied.
     """
 
     store: str
     serial: int = 0
     managed: dict[tuple[str, str], Managed] = field(default_factory=dict)
     nodes: tuple[tuple[str, str], ...] = ()
+    source: str = ""
     unfinished: int | None = None
     watched: tuple[Watched, ...] = ()
+    protected: frozenset[str] = frozenset()
 
 
 class Holder(NamedTuple):
@@ -250,6 +261,9 @@ class Lease(Protocol):
         It has seen every cell that it wrote or decided on: those are set aside no longer.
         """
 
+    def apply_file(self, source: str) -> None:
+        """Hold durably that the cluster is equal to this file, where nothing had to be written for it."""
+
     def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
         """Take verified cells, (group, canonical URL), off the list of those set aside by hand."""
 
@@ -282,6 +296,9 @@ class Store(Protocol):
 
     def applied(self, cluster: str, plan_digest: str) -> int | None:
         """The number of the applied transaction that carried out this plan."""
+
+    def applied_file(self, cluster: str, source: str) -> int | None:
+        """The number of the last applied transaction that was planned from this file (SHA-256)."""
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """Cells that were set aside by hand and not verified since, with their transactions."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from planner.model import Cell, Plan, Presence
+    from planner.errors import PlannerError
+    from planner.model import Cell, Node, Plan, Presence
     from planner.ports import Holder, Record, Unfinished, Watched
 
 
@@ -28,6 +29,27 @@ class Aside(NamedTuple):
     url: str
     before: Presence
     since: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything that was read for a plan, the groups that do not change among it.
+
+    Attributes:
+        groups: ids, in the file's order; then those that the file does not name.
+        presences: of every cell that was read; by reference, since there may be a million.
+    """
+
+    groups: tuple[str, ...]
+    presences: Mapping[Cell, Presence]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and what it was made from."""
+
+    plan: Plan
+    survey: Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +128,87 @@ class Status:
     def needs_recover(self) -> bool:
         """Whether somebody has to run `planner recover`."""
         return self.unfinished is not None and not self.running
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """One file that was checked offline.
+
+    Attributes:
+        file: what the user called it.
+        cluster: its name; empty where the file is not valid.
+        groups: how many it declares.
+        nodes: how many there are, in the file or in the environment.
+        error: why it cannot be used; None where it can.
+    """
+
+    file: str
+    cluster: str = ""
+    groups: int = 0
+    nodes: int = 0
+    error: PlannerError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How one node answered.
+
+    Attributes:
+        node: the node.
+        latencies: seconds, of each request that was answered as it should be.
+        failures: why the others failed, in their order.
+        listed: how many groups the node lists; None where it cannot list, or did not.
+    """
+
+    node: Node
+    latencies: tuple[float, ...] = ()
+    failures: tuple[str, ...] = ()
+    listed: int | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether at least one request was answered."""
+        return bool(self.latencies)
+
+    @property
+    def state(self) -> str:
+        """``ok``, ``unsteady`` where some requests failed, or ``unreadable``."""
+        return ("unsteady" if self.failures else "ok") if self.answered else "unreadable"
+
+    @property
+    def median(self) -> float:
+        """Seconds; the lower one of two in the middle. Only where the node `answered`."""
+        return sorted(self.latencies)[(len(self.latencies) - 1) // 2]
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """How every node answered `tries` requests."""
+
+    cluster: str
+    tries: int
+    nodes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a cluster holds.
+
+    Attributes:
+        cluster: its name.
+        nodes: in the file's order.
+        groups: every group that exists, sorted, with the names of its nodes in their order.
+        absent: groups that were asked for, and exist on no node.
+        unnamed: ids that no file can hold.
+    """
+
+    cluster: str
+    nodes: tuple[Node, ...]
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    absent: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
+
+    @property
+    def partial(self) -> tuple[str, ...]:
+        """The groups that exist on some nodes only."""
+        return tuple(group for group, names in self.groups if len(names) < len(self.nodes))

@@ -83,13 +83,22 @@ class Method(enum.StrEnum):
     """What a request does, whatever its HTTP form on that node."""
 
     READ = "read"
+    LIST = "list"  # all ids of a node; about no group
     CREATE = "create"
     DELETE = "delete"
+
+    @property
+    def is_write(self) -> bool:
+        """Whether the request can change the node."""
+        return self not in _READING
 
     @classmethod
     def towards(cls, presence: Presence) -> Method:
         """The write that leads to `presence`."""
         return cls.CREATE if presence is Presence.PRESENT else cls.DELETE
+
+
+_READING = frozenset({Method.READ, Method.LIST})
 
 
 class Call(NamedTuple):
@@ -103,17 +112,19 @@ class Call(NamedTuple):
 
 
 class Body(NamedTuple):
-    """What a read's answer said.
+    """What the answer to a read, or to a list, said.
 
     Attributes:
         group: the id in it.
         extra: whether it shows more than the id; a delete and a create would lose that.
         fault: why it cannot be used (not JSON, too large, too slow, a redirect …); empty when it can.
+        groups: the ids in the answer to a list, in its order.
     """
 
     group: str = ""
     extra: bool = False
     fault: str = ""
+    groups: tuple[str, ...] = ()
 
 
 NO_BODY = Body()
@@ -133,6 +144,13 @@ class Reading(NamedTuple):
     presence: Presence | None
     why: str = ""
     extra: bool = False
+
+
+class Listing(NamedTuple):
+    """What a list says of a node. `groups` is None when it cannot be told: never 'none'."""
+
+    groups: tuple[str, ...] | None
+    why: str = ""
 
 
 SEEN_ABSENT = Reading(Presence.ABSENT)
@@ -195,6 +213,17 @@ def judge_read(answer: Answer, dialect: Dialect) -> Reading:
             return Reading(None, f"the answer is about another group: {body.group!r}")
         return SEEN_PRESENT._replace(extra=True) if body.extra else SEEN_PRESENT
     return Reading(None, hints.joined(_words(answer.tries), last.hint or hints.after_read(last.status)))
+
+
+def judge_list(answer: Answer) -> Listing:
+    """Say which groups a node lists. An id that is not listed is not seen to be absent."""
+    last = answer.tries[-1] if answer.tries else Try(TryEnd.STOPPED, 0.0)
+    body = answer.body or NO_BODY
+    if last.end is TryEnd.ANSWERED and body.fault:
+        return Listing(None, hints.joined(body.fault, last.hint))
+    if last.end is TryEnd.ANSWERED and last.status == OK and answer.body is not None:
+        return Listing(body.groups)
+    return Listing(None, hints.joined(_words(answer.tries), last.hint or hints.after_list(last.status)))
 
 
 def judge_write(answer: Answer, dialect: Dialect, *, tried_before: bool = False) -> Verdict:

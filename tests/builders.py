@@ -31,6 +31,7 @@ from planner.model import (
     TransactionState,
 )
 from planner.ports import Knowledge, Stop
+from planner.scope import EVERYTHING, Scope
 from planner.transaction import World as Ports
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 from tests.simulation.memory import MemoryStore
@@ -195,7 +196,7 @@ class ScriptedWorld(World):
         if fault == LIE:
             return (201 if call.method is Method.CREATE else 200), None, self.time
         if fault == STRANGE:
-            return 200, Body("another"), self.time
+            return 200, Body("another", fault="strange" if call.method is Method.LIST else ""), self.time
         if fault == RICH:
             status, body = self._effect(request)
             return status, body and body._replace(extra=True), self.time
@@ -286,9 +287,9 @@ class Bench:
 
     # Runs.
 
-    def plan(self, **allowances: Any) -> Plan:
-        """A plan from the file."""
-        return make_plan(self.file, self.store, self.policy, self.ports, Allowances(**allowances))
+    def plan(self, scope: Scope = EVERYTHING, **allowances: Any) -> Plan:
+        """A plan from the file, perhaps of a part."""
+        return make_plan(self.file, self.store, self.policy, self.ports, Allowances(**allowances), scope)
 
     def apply(
         self,
@@ -343,7 +344,7 @@ class Bench:
     @property
     def writes(self) -> list[str]:
         """The writes that reached a node, in order, such as ``create a on node01``."""
-        return [f"{c.method} {c.group} on {c.node}" for c in self.world.served if c.method is not READ]
+        return [f"{c.method} {c.group} on {c.node}" for c in self.world.served if c.method.is_write]
 
     def requests(self, id: str, name: str) -> list[str]:
         """The requests about one cell that arrived, in order: ``read``, ``create``, ``delete``."""

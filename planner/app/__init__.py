@@ -6,20 +6,25 @@
     applying.py     carry a plan out, or refuse it
     recovering.py   finish what a dead or failed run left
     asides.py       the watch list, and cells that were set aside by hand
+    reconciling.py  what a scheduled run may apply by itself
     undoing.py      plan the reverse of an earlier transaction
+    probing.py      reach every node
+    importing.py    what a cluster holds
     reporting.py    what the store knows: status, single transactions
     endings.py      how a transaction's outcome becomes a result or an error
 """
 
-from planner.app.applying import apply_plan
+from planner.app.applying import apply_plan, refuse_if_guarded
 from planner.app.asides import give_up
 from planner.app.planning import (
     Allowances,
     check_elsewhere,
     check_finished,
     make_plan,
+    survey,
     unfinished_elsewhere,
 )
+from planner.app.reconciling import check_reviewed
 from planner.app.recovering import (
     recover,
     speaks_as_before,
@@ -35,15 +40,18 @@ __all__ = [
     "apply_plan",
     "check_elsewhere",
     "check_finished",
+    "check_reviewed",
     "find_transaction",
     "give_up",
     "in_doubt_of",
     "make_plan",
     "make_undo",
     "recover",
+    "refuse_if_guarded",
     "speaks_as_before",
     "status",
     "steps_to_set_aside",
+    "survey",
     "unfinished_elsewhere",
     "what_to_recover",
     "with_api_of",

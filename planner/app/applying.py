@@ -8,12 +8,13 @@ from planner import codec
 from planner.app.asides import tidy
 from planner.app.endings import SHOWN, failure_of, left_open
 from planner.app.planning import check_elsewhere, check_finished, check_identity, read
-from planner.diff import LATE_EFFECT, SET_ASIDE, WAS_ADOPTED
-from planner.errors import LockLost, Refused, StalePlan
-from planner.model import Action, Cell, Managed, StepState, TransactionState
-from planner.plan import guards_now
+from planner.diff import LATE_EFFECT, SET_ASIDE, UNPRUNED, WAS_ADOPTED
+from planner.errors import LockLost, StalePlan
+from planner.guards import guards_now, protection_of, refused
+from planner.model import Action, Cell, Managed, Node, StepState, TransactionState
 from planner.ports import Closing, Intent
 from planner.results import Applied
+from planner.scope import patterns_of
 from planner.transaction import Abandoned, Transaction, runs_of
 from planner.words import count
 
@@ -33,6 +34,7 @@ def apply_plan(
     policy: Policy,
     world: World,
     canary: frozenset[str] = frozenset(),
+    command: str = "apply",
 ) -> Applied:
     """Carry out exactly this plan, under the cluster's lock.
 
@@ -44,6 +46,7 @@ def apply_plan(
         policy: patience.
         world: the ports.
         canary: nodes that go first, whole.
+        command: what the user ran.
 
     Raises:
         Incomplete: an earlier transaction is unfinished, or this one could not be reversed.
@@ -65,19 +68,22 @@ def apply_plan(
     already = store.applied(plan.cluster, sealed.digest)
     if already is None:
         _check_serial(plan, knowledge)
-        _refuse_if_guarded(plan, desired)
+        refuse_if_guarded(plan, desired, knowledge)
+    scope = patterns_of(plan.scope)
     if plan.is_empty:
-        tidy(desired, store, lease, policy, world)
+        if _source(plan, knowledge) not in ("", knowledge.source):
+            lease.apply_file(plan.source)
+        tidy(desired, store, lease, policy, world, scope)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
     if already is not None:
-        return _confirm_applied(plan, already, seen)
+        return _confirm_applied(plan, already, seen, knowledge.protected)
     _check_seen(plan, seen)
     if seen.lossy:
-        _refuse_if_guarded(plan, desired, seen.lossy)
+        refuse_if_guarded(plan, desired, knowledge, seen.lossy)
     runs = runs_of(plan.steps, plan.nodes, policy, seen.began)
     intent = Intent(
-        "apply", plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
+        command, plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
     )
     number = lease.begin(intent)
     transaction = Transaction(
@@ -89,10 +95,10 @@ def apply_plan(
         number,
         allow_lossy="lossy-delete" in plan.allowances,
     )
-    outcome = _run(transaction, number, lambda: _closing(plan, runs, knowledge, store), plan, canary)
+    outcome = _run(transaction, number, lambda: _closing(plan, desired, runs, knowledge, store), plan, canary)
     if outcome.state is not TransactionState.APPLIED:
         raise failure_of(outcome)
-    tidy(desired, store, lease, policy, world)
+    tidy(desired, store, lease, policy, world, scope)
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
 
@@ -116,12 +122,15 @@ def _run(
         ) from lost
 
 
-def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store) -> Closing:
+def _closing(
+    plan: Plan, desired: Desired, runs: list[StepRun], knowledge: Knowledge, store: Store
+) -> Closing:
     """What is managed from now on, and what becomes of earlier doubts about cells that the plan decided on.
 
     What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
-    may have met, is adopted, and so is one that only undoes a late effect or the delete of what was adopted:
-    none of them may be deleted since nobody declares it.
+    may have met, is adopted, and so is one that only undoes a late effect, a pruning, or the delete of what
+    was adopted: none of them may be deleted since nobody declares it. A group that the file of today protects
+    stays protected, whatever an older plan says.
     """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
@@ -136,14 +145,37 @@ def _closing(plan: Plan, runs: list[StepRun], knowledge: Knowledge, store: Store
         else:
             before = knowledge.managed.get((group, urls[node]))
             managed.append(Managed(group, urls[node], adopted=before.adopted if before else _is_adopted(run)))
-    return Closing(tuple(managed), tuple(forgotten), plan.nodes, left)
+    today = protection_of(desired, knowledge).declared
+    unprotected = tuple(group for group in plan.unprotects if group not in today)
+    return Closing(
+        tuple(managed),
+        tuple(forgotten),
+        _known_nodes(plan, knowledge),
+        left,
+        plan.protects,
+        unprotected,
+        _source(plan, knowledge),
+    )
+
+
+def _source(plan: Plan, knowledge: Knowledge) -> str:
+    """The file that the cluster is equal to afterwards; a part of another one makes it equal to none."""
+    return plan.source if plan.scope is None or plan.source == knowledge.source else ""
+
+
+def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:
+    """The nodes that are known from now on. A partial plan forgets none of those that it says nothing of."""
+    if plan.scope is None:
+        return plan.nodes
+    urls = {node.url for node in plan.nodes}
+    return (*plan.nodes, *(Node(name, url) for name, url in knowledge.nodes if url not in urls))
 
 
 def _is_adopted(run: StepRun) -> bool:
     """Whether a cell that was not managed before becomes so as adopted."""
     theirs = run.state is StepState.NOT_OURS or run.perhaps_theirs
     reason = run.step.reason
-    return theirs or reason.startswith((LATE_EFFECT, SET_ASIDE)) or reason.endswith(WAS_ADOPTED)
+    return theirs or reason.startswith((LATE_EFFECT, SET_ASIDE, UNPRUNED)) or reason.endswith(WAS_ADOPTED)
 
 
 def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
@@ -154,11 +186,16 @@ def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
 
 
 def _check_belongs(plan: Plan, desired: Desired, knowledge: Knowledge) -> None:
-    """Refuse a plan of another store or set of nodes."""
+    """Refuse a plan of another store or set of nodes; for a partial plan, of those that are in its scope."""
     if plan.store != knowledge.store:
         raise _stale(f"it was made with store {plan.store}, and this run uses {knowledge.store}")
     planned = {node.name: (node.url, node.dialect, node.credential) for node in plan.nodes}
-    here = {node.name: (node.url, node.dialect, node.credential) for node in desired.nodes}
+    scope = patterns_of(plan.scope)
+    here = {
+        node.name: (node.url, node.dialect, node.credential)
+        for node in desired.nodes
+        if scope.includes_node(node.name)
+    }
     if planned != here:
         moved = sorted(name for name in planned.keys() | here.keys() if planned.get(name) != here.get(name))
         raise _stale(f"its nodes are not those of the file: {', '.join(moved)}")
@@ -182,7 +219,7 @@ def _check_seen(plan: Plan, seen: Observation) -> None:
         raise _stale("the cluster has moved since it was made", moved)
 
 
-def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
+def _confirm_applied(plan: Plan, already: int, seen: Observation, protected: frozenset[str]) -> Applied:
     """A plan that history shows as applied, and that still holds, is done."""
     targets: list[Seen | tuple[Cell, Presence]] = [(step.cell, step.after) for step in plan.steps]
     targets += plan.bystanders
@@ -191,20 +228,23 @@ def _confirm_applied(plan: Plan, already: int, seen: Observation) -> Applied:
         for cell, target in targets
         if seen.presences[cell] is not target
     ]
+    moved += [f"{group}: should be protected" for group in plan.protects if group not in protected]
     if moved:
         raise _stale(f"it was applied by TX {already}, and does not hold any more", moved)
     return Applied(plan, already=already)
 
 
-def _refuse_if_guarded(plan: Plan, desired: Desired, lossy: Collection[Cell] = ()) -> None:
-    refusals = guards_now(plan, desired, lossy)
+def refuse_if_guarded(
+    plan: Plan, desired: Desired, knowledge: Knowledge, lossy: Collection[Cell] = ()
+) -> None:
+    """Refuse a plan that a guard stands against, today's included.
+
+    Raises:
+        Refused: names every guard and its cure.
+    """
+    refusals = guards_now(plan, desired, knowledge, lossy)
     if refusals:
-        raise Refused(
-            "The plan is refused, and nothing was changed",
-            where=", ".join(refusal.guard for refusal in refusals),
-            why="; ".join(refusal.why for refusal in refusals),
-            next="; ".join(dict.fromkeys(refusal.cure for refusal in refusals)),
-        )
+        raise refused(refusals)
 
 
 def _stale(why: str, moved: Sequence[str] = ()) -> StalePlan:

@@ -9,6 +9,7 @@ from planner.errors import PlannerError, WrongUsage
 from planner.model import Cell, Presence
 from planner.ports import Watched, Wave
 from planner.results import Aside
+from planner.scope import EVERYTHING
 from planner.transaction import Abandoned, RunInterrupted, observe
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from planner.model import Desired, Policy
     from planner.ports import Clock, Lease, Record, Store
+    from planner.scope import Scope
     from planner.transaction import World
 
 
@@ -99,6 +101,7 @@ def tidy(
     lease: Lease,
     policy: Policy,
     world: World,
+    scope: Scope = EVERYTHING,
 ) -> None:
     """After an apply: forget what was watched long enough, and what was set aside and is verified now.
 
@@ -111,25 +114,31 @@ def tidy(
         lease: the lock, held.
         policy: patience.
         world: the ports.
+        scope: of the plan; what is out of it stays set aside, unread.
     """
     try:
         lease.unwatch(world.clock.wall(policy.watch))
-        lease.clear_set_aside(_verified(desired, store, policy, world))
+        lease.clear_set_aside(_verified(desired, store, policy, world, scope))
     except (PlannerError, RunInterrupted, Abandoned):
         return
 
 
-def _verified(desired: Desired, store: Store, policy: Policy, world: World) -> set[tuple[str, str]]:
-    """Cells set aside, as (group, URL), that read now as declared, or as they were.
+def _verified(
+    desired: Desired, store: Store, policy: Policy, world: World, scope: Scope
+) -> set[tuple[str, str]]:
+    """Cells set aside, as (group, URL), that read now as declared or pruned, or as they were.
 
     One that cannot be read, or whose node is not in the file, is not verified.
     """
     urls = {node.name: node.url for node in desired.nodes}
-    names = {node.url: node.name for node in desired.nodes}
+    names = {node.url: node.name for node in desired.nodes if scope.includes_node(node.name)}
+    managed = store.knowledge(desired.cluster).managed
     wanted: dict[Cell, Presence] = {}
     for watched in to_watch(store, desired.cluster, policy, world.clock):
-        if watched.aside and watched.url in names:
-            wanted[Cell(watched.group, names[watched.url])] = watched.outcome
+        if watched.aside and watched.url in names and scope.includes_group(watched.group):
+            pruned = desired.prune and (watched.group, watched.url) not in managed
+            wish = Presence.ABSENT if pruned else watched.outcome
+            wanted[Cell(watched.group, names[watched.url])] = wish
     if not wanted:
         return set()
     for group in desired.groups:

@@ -8,18 +8,29 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
-from planner.diff import cells_to_read
+from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers, watched_only
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
-from planner.transaction import Abandoned, RunInterrupted, observe, open_steps, states_of
+from planner.results import Planned, Survey
+from planner.scope import EVERYTHING
+from planner.targets import measure
+from planner.transaction import (
+    Abandoned,
+    RunInterrupted,
+    observe,
+    open_steps,
+    states_of,
+    take_inventory,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from planner.model import Cell, Desired, Node, Plan, Policy, Presence
     from planner.ports import Knowledge, Store, Unfinished
-    from planner.transaction import Observation, World
+    from planner.scope import Scope
+    from planner.transaction import Inventory, Observation, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +46,56 @@ NOTHING_ALLOWED = Allowances()
 
 
 def make_plan(
-    desired: Desired, store: Store, policy: Policy, world: World, allowances: Allowances = NOTHING_ALLOWED
+    desired: Desired,
+    store: Store,
+    policy: Policy,
+    world: World,
+    allowances: Allowances = NOTHING_ALLOWED,
+    scope: Scope = EVERYTHING,
 ) -> Plan:
-    """Read every node and say what differs. Takes no lock and changes nothing.
+    """The plan alone; see `survey`."""
+    return survey(desired, store, policy, world, allowances, scope).plan
+
+
+def survey(
+    desired: Desired,
+    store: Store,
+    policy: Policy,
+    world: World,
+    allowances: Allowances = NOTHING_ALLOWED,
+    scope: Scope = EVERYTHING,
+) -> Planned:
+    """Read every node in scope and say what differs. Takes no lock and changes nothing.
 
     Raises:
+        WrongUsage: the scope names what is not there, or leaves nothing.
         NodesUnreadable: at least one node could not be read; it is never taken as empty.
         StalePlan: the cluster's name or store belongs to other nodes.
+        FileInvalid: the file asks for what cannot be done.
         Interrupted: before everything was read.
     """
     knowledge = store.knowledge(desired.cluster)
     check_identity(desired, knowledge)
     check_supported(desired)
+    check_prune(desired)
     watched = to_watch(store, desired.cluster, policy, world.clock)
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
-    seen = read(cells_to_read(desired, knowledge), desired.nodes, policy, world)
-    return build(
+    size = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
+    part, known = part_of(desired, knowledge, scope)
+    inventory = take_lists(part.nodes, policy, world)
+    lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
+    cells = list(cells_to_read(part, known, lists))
+    extra = frozenset(watched_only(part, known))
+    seen = read(
+        cells,
+        part.nodes,
+        policy,
+        world,
+        known=inventory.unreadable,
+        watched=sum(cell.group in extra for cell, _ in cells),
+        may_leave_out=True,
+    )
+    plan = build(
         desired,
         knowledge,
         seen.presences,
@@ -58,8 +103,42 @@ def make_plan(
         allow_delete_adopted=allowances.delete_adopted,
         allow_lossy=allowances.lossy_delete,
         allow_deletes=allowances.deletes,
-        created=world.clock.wall(),
+        lists=lists,
+        scope=size,
     )
+    plan = replace(plan, created=world.clock.wall(), warnings=(*plan.warnings, *unnamed))
+    return Planned(plan, Survey(tuple(dict.fromkeys(cell.group for cell, _ in cells)), seen.presences))
+
+
+def _with_pruned(
+    desired: Desired, knowledge: Knowledge, lists: Lists, scope: Scope
+) -> tuple[Lists, tuple[str, ...]]:
+    """Choose the strangers that are to be read, since the file asks for their deletion; and a warning."""
+    if not desired.prune:
+        return lists, ()
+    from planner.desired import id_problem
+
+    unknown = tuple(filter(scope.includes_group, strangers(desired, knowledge, lists)))
+    named = tuple(group for group in unknown if not id_problem(group))
+    stay = len(unknown) - len(named)
+    warning = f"{stay} unmanaged groups stay: their ids can stand in no file and in no request"
+    return replace(lists, read=named), ((warning,) if stay else ())
+
+
+def check_prune(desired: Desired) -> None:
+    """Refuse to prune where it cannot be known what there is.
+
+    Raises:
+        FileInvalid: names the nodes that cannot list their groups.
+    """
+    silent = [node.name for node in desired.nodes if node.dialect.list_path is None]
+    if desired.prune and silent:
+        raise FileInvalid(
+            "`prune: true` needs the list of all groups of every node",
+            where=desired.origin,
+            why=f"there is no `api.list` for {', '.join(silent)}",
+            next=f"set `{hints.API}.list`, or `api.list` of these nodes, or take `prune: true` out",
+        )
 
 
 def check_supported(desired: Desired) -> None:
@@ -68,13 +147,12 @@ def check_supported(desired: Desired) -> None:
     Raises:
         FileInvalid: names it.
     """
-    missing = ["`prune: true`"] if desired.prune else []
-    missing += [f"`credential` (of {node.name})" for node in desired.nodes if node.credential]
+    missing = [f"`credential` (of {node.name})" for node in desired.nodes if node.credential]
     if missing:
         raise FileInvalid(
             f"This version does not support {', '.join(missing)} yet",
             where=desired.origin,
-            next="remove it; single groups are deleted with `state: absent`",
+            next="remove it",
         )
 
 
@@ -154,29 +232,68 @@ def check_elsewhere(store: Store, desired: Desired) -> None:
     )
 
 
+def take_lists(nodes: tuple[Node, ...], policy: Policy, world: World) -> Inventory:
+    """List every node that can; those that failed are an error of `read`, with all others.
+
+    Raises:
+        Interrupted: the run was stopped; nothing was changed.
+    """
+    try:
+        return take_inventory(nodes, policy, world)
+    except (RunInterrupted, Abandoned) as stop:
+        raise Interrupted("Interrupted while listing; nothing was changed") from stop
+
+
 def read(
-    cells: Iterable[tuple[Cell, Presence | None]], nodes: tuple[Node, ...], policy: Policy, world: World
+    cells: Iterable[tuple[Cell, Presence | None]],
+    nodes: tuple[Node, ...],
+    policy: Policy,
+    world: World,
+    known: Mapping[str, str] | None = None,
+    then: str = "plan again",
+    *,
+    watched: int = 0,
+    may_leave_out: bool = False,
 ) -> Observation:
     """Read cells, all or nothing.
+
+    Args:
+        cells: each with what is expected of it.
+        nodes: theirs.
+        policy: patience.
+        world: the ports.
+        known: nodes that are known to be unreadable, and why.
+        then: what to do when every node can be read again.
+        watched: how many of them are read only since they are on the watch list, for progress.
+        may_leave_out: whether the user can go on without a node.
 
     Raises:
         NodesUnreadable: names every node that could not be read.
         Interrupted: the run was stopped; nothing was changed.
     """
     try:
-        seen = observe(cells, nodes, policy, world)
+        seen = observe(cells, nodes, policy, world, known, watched)
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
-        cure = "check that they are up, and that the file has their right URLs"
-        if all(hints.API in why for why in seen.unreadable.values()):
-            cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone"
-        urls = {node.name: node.url for node in nodes}
-        raise NodesUnreadable(
-            f"{len(seen.unreadable)} of {len(nodes)} nodes cannot be read",
-            where=", ".join(sorted(seen.unreadable)),
-            why="a node that cannot be read is never taken as empty; nothing was changed",
-            next=f"{cure}; then plan again",
-            details=[f"{name} ({urls[name]}): {why}" for name, why in sorted(seen.unreadable.items())],
-        )
+        raise unreadable(seen.unreadable, nodes, then, may_leave_out=may_leave_out)
     return seen
+
+
+def unreadable(
+    why: Mapping[str, str], nodes: tuple[Node, ...], then: str, *, may_leave_out: bool = False
+) -> NodesUnreadable:
+    """The error that names every node that could not be read, and what to do `then`."""
+    cure = f"check that they are up, and that the file has their right URLs; then {then}"
+    if may_leave_out and len(why) < len(nodes):
+        cure += ", or without them: " + " ".join(f"--exclude-node {name}" for name in sorted(why))
+    if all(hints.API in each for each in why.values()):
+        cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then {then}"
+    urls = {node.name: node.url for node in nodes}
+    return NodesUnreadable(
+        f"{len(why)} of {len(nodes)} {'nodes' if len(nodes) > 1 else 'node'} cannot be read",
+        where=", ".join(sorted(why)),
+        why="a node that cannot be read is never taken as empty; nothing was changed",
+        next=cure,
+        details=[f"{name} ({urls[name]}): {each}" for name, each in sorted(why.items())],
+    )

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from planner.app.asides import to_watch
 from planner.app.planning import NOTHING_ALLOWED, check_identity, check_supported, read
 from planner.app.reporting import find_transaction, owner_of
+from planner.diff import known_groups
 from planner.errors import PlannerError, StalePlan
 from planner.model import UNFINISHED, TransactionState
-from planner.undo import build, cells_to_read, past_of
+from planner.targets import measure
+from planner.undo import build, cells_to_read, past_of, scope_of
 
 if TYPE_CHECKING:
     from planner.app.planning import Allowances
@@ -52,8 +54,10 @@ def make_undo(
     record = _applied(number, desired, store)
     past = past_of(record, desired, knowledge)
     _check_nodes(past, desired)
-    seen = read(cells_to_read(past, desired), desired.nodes, policy, world)
-    return build(
+    scope = scope_of(record, desired)
+    part = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
+    seen = read(cells_to_read(past, desired, scope), desired.nodes, policy, world)
+    plan = build(
         past,
         desired,
         knowledge,
@@ -61,8 +65,9 @@ def make_undo(
         lossy=seen.lossy,
         allow_lossy=allowances.lossy_delete,
         allow_deletes=allowances.deletes,
-        created=world.clock.wall(),
+        scope=part,
     )
+    return replace(plan, created=world.clock.wall())
 
 
 def _applied(number: int, desired: Desired, store: Store) -> Record:

@@ -3,6 +3,8 @@
 ::
 
     main.py       the group of commands; the one place where an error becomes an exit code
+    completion.py names and numbers that a shell may offer;  shells.py: bash, zsh and fish
+    codes.py      the exit codes, for help
     options.py    the settings as options, on every command alike
     session.py    file, settings, store, nodes and signals of one run
     logs.py       events as log lines
@@ -11,6 +13,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -20,6 +23,11 @@ def main() -> None:
         from planner import __version__
 
         sys.stdout.write(f"planner {__version__}\n")
+        return
+    if "_PLANNER_COMPLETE" in os.environ:  # a shell asks, and somebody waits at the prompt
+        from planner.cli.shells import answer
+
+        answer()
         return
     from planner.cli.main import run
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import keyword
 import os
 import signal
 import sys
@@ -12,20 +14,25 @@ from typing import NoReturn
 import click
 
 from planner import __version__
+from planner.cli.codes import EXIT_CODES, write_codes
 from planner.control import STOPPING
 from planner.errors import Interrupted, PlannerError, WrongUsage
 
 COMMANDS = {
     "validate": "Check groups.yaml offline.",
+    "nodes": "Reach every node, and show how it answers.",
     "plan": "Read every node and show what would change.",
     "apply": "Carry out a plan on every node, or reverse it.",
     "recover": "Finish what a dead or failed run left.",
+    "reconcile": "For a scheduler: recover if needed, then repair drift.",
     "status": "Show the lock, what is unfinished, and the last apply.",
     "history": "Show past transactions.",
-    "show": "Show one transaction, and what became of its steps.",
+    "show": "Show one transaction and what became of its steps, or a saved plan.",
     "undo": "Plan the reverse of an earlier transaction.",
     "init": "Write a commented groups.yaml and .env to start from.",
+    "import": "Write a groups.yaml from what a cluster holds.",
     "schema": "Print a JSON Schema.",
+    "completion": "Print the completion script of your shell.",
     "simulate": "Run a simulated cluster with faults.",
     "demo": "Show the whole story on a simulated cluster.",
 }
@@ -44,15 +51,28 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"planner.cli.commands.{cmd_name}")
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"planner.cli.commands.{name}")
         command = module.command
         assert isinstance(command, click.Command)  # noqa: S101  (every module of the folder has one)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a typo is answered with the nearest one, as click does for options."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        write_codes(formatter, EXIT_CODES)
 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT)
@@ -124,9 +144,11 @@ def _invoke(arguments: list[str] | None) -> tuple[int, bool]:
 
 def _show(error: PlannerError) -> None:
     """Show an error through the view of the command that raised it, or in plain text before there was one."""
-    from planner.views import open_view
+    from planner.views import annotate, open_view
 
     view = getattr(error, "view", None)
     if view is None:
         view = open_view("text", stdout=sys.stdout, stderr=sys.stderr, environ=os.environ)
     view.error(error)
+    if os.environ.get("GITHUB_ACTIONS") == "true":  # to stderr: stdout may be a document
+        annotate(error, sys.stderr, os.environ)

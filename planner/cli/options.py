@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from planner.cli.codes import write_codes
+from planner.cli.completion import complete_applied, complete_clusters, complete_groups, complete_nodes
+from planner.scope import Scope
 from planner.settings import SETTINGS, Setting
+from planner.views.render import ENDINGS
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 STORE_ONLY = frozenset({"file", "store", "lock_timeout", "log_level", "log_format", "color"})
 """Settings of commands that ask no node."""
+
+NODES_ONLY = frozenset(
+    {
+        "file",
+        "connect_timeout",
+        "read_timeout",
+        "retries",
+        "retry_status",
+        "backoff",
+        "backoff_max",
+        "parallelism",
+        "log_level",
+        "log_format",
+        "color",
+    }
+)
+"""Settings of commands that read nodes, and need no store."""
 
 MOST_TRANSACTIONS = 2**31 - 1
 """The largest number that every store can be asked for."""
@@ -23,7 +46,12 @@ class SettingOption(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help lists the settings apart from its own options."""
+    """A command whose help lists the settings apart from its own options, and the exit codes."""
+
+    def __init__(self, *arguments: Any, codes: tuple[int, ...] = (), **keywords: Any) -> None:
+        """`codes`: those that this command may end with, for its help."""
+        super().__init__(*arguments, **keywords)
+        self._codes = codes
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options first."""
@@ -39,6 +67,7 @@ class Command(click.Command):
         if settings:
             with formatter.section("Settings (in the environment and in .env as PLANNER_…, too)"):
                 formatter.write_dl(settings)
+        write_codes(formatter, self._codes)
 
 
 def settings_options(only: frozenset[str] | None = None) -> Callable[[_F], _F]:
@@ -82,6 +111,41 @@ def format_option(function: _F) -> _F:
     )(function)
 
 
+def report_options(function: _F) -> _F:
+    """Add `--format` with every format that a plan has, and `--report FILE`."""
+    for option in (
+        click.option(
+            "--report",
+            "reports",
+            type=ReportFile(dir_okay=False, path_type=Path),
+            multiple=True,
+            metavar="FILE",
+            help="Write the plan to this file, too, as its ending says: .json, .md or .html. Repeatable.",
+        ),
+        click.option(
+            "--format",
+            "output",
+            type=click.Choice(["text", "json", "markdown", "html"]),
+            default="text",
+            show_default=True,
+            help="What is written to stdout.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+class ReportFile(click.Path):
+    """The name of a file whose ending names a format; another is wrong usage before anything is read."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Judge the ending."""
+        path = super().convert(value, param, ctx)
+        if path.suffix not in ENDINGS:
+            self.fail(f"{str(path)!r} must end in {', '.join(ENDINGS)}", param, ctx)
+        return path
+
+
 def quiet_option(function: _F) -> _F:
     """Add `--quiet`."""
     return click.option(
@@ -92,11 +156,14 @@ def quiet_option(function: _F) -> _F:
 cluster_option = click.option(
     "--cluster",
     metavar="NAME",
+    shell_complete=complete_clusters,
     help="The cluster's name; needed only when there is no readable file and the store knows several.",
 )
 
 
-transaction_argument = click.argument("number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS))
+transaction_argument = click.argument(
+    "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete_applied
+)
 
 
 def guard_options(function: _F) -> _F:
@@ -109,7 +176,7 @@ def guard_options(function: _F) -> _F:
             "--allow-deletes",
             type=click.IntRange(0),
             metavar="N",
-            help="Allow this plan to delete up to N groups, whatever the limits say.",
+            help="Allow this plan to delete up to N groups, whatever the limits say; recorded with it.",
         ),
     ):
         function = option(function)
@@ -123,3 +190,40 @@ def allowance_options(function: _F) -> _F:
             "--allow-delete-adopted", is_flag=True, help="Delete adopted groups that are no longer declared."
         )(function)
     )
+
+
+def scope_options(function: _F) -> _F:
+    """Add the options that make a plan partial; they arrive as one `scope`.
+
+    They have no environment twin: a forgotten line must not make every plan partial.
+    """
+
+    @functools.wraps(function)
+    def collected(
+        *,
+        group: tuple[str, ...],
+        exclude_group: tuple[str, ...],
+        node: tuple[str, ...],
+        exclude_node: tuple[str, ...],
+        **rest: Any,
+    ) -> Any:
+        return function(scope=Scope(group, exclude_group, node, exclude_node), **rest)
+
+    for name, complete, text in (
+        (
+            "--exclude-node",
+            complete_nodes,
+            "Without nodes whose name matches: one that is down, say. It is not asked.",
+        ),
+        ("--node", complete_nodes, "Only nodes whose name matches. Repeatable, as the other three."),
+        ("--exclude-group", complete_groups, "Without groups whose id matches; exclusions win."),
+        (
+            "--group",
+            complete_groups,
+            "Only groups whose id matches: `*`, `?` and `[abc]` as in a shell, and with case.",
+        ),
+    ):
+        collected = click.option(name, multiple=True, metavar="PATTERN", shell_complete=complete, help=text)(
+            collected
+        )
+    return collected  # type: ignore[return-value]  # what click calls has other parameters than `function`

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from planner.clock import SystemClock
 from planner.control import RunControl
-from planner.errors import FileInvalid, PlannerError, WrongUsage
+from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -52,6 +52,7 @@ class Session:
         self.control = RunControl(self.clock, self.settings.grace)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
+        self._read: dict[str, bytes] = {}
         self._desired: Desired | None = None
 
     def __enter__(self) -> Self:
@@ -78,36 +79,35 @@ class Session:
 
     @property
     def known_file(self) -> Desired | None:
-        """The file, if it was read and makes sense."""
+        """The file of the settings, if it was read and makes sense."""
         return self._desired
 
-    def desired(self) -> Desired:
-        """What the file asks for; it is read once.
+    def desired(self, file: str | None = None) -> Desired:
+        """What the file of the settings asks for, or another one.
 
         Raises:
             FileInvalid: every problem at once.
             WrongUsage: nodes both in the file and in the environment.
         """
-        if self._desired is None:
-            from planner.desired import parse
+        from planner.desired import parse
 
-            origin = "standard input" if self.reads_stdin else self.settings.file
-            self._desired = parse(self._text(), origin=origin, nodes_override=self.settings.nodes)
-        return self._desired
+        name = self.settings.file if file is None else file
+        origin = STANDARD_INPUT if name == STDIN else name
+        desired = parse(self.text(name), origin=origin, nodes_override=self.settings.nodes)
+        if file is None:
+            self._desired = desired
+        return desired
 
-    def _text(self) -> bytes:
-        if self.reads_stdin:
-            return sys.stdin.buffer.read()
-        try:
-            return Path(self.settings.file).read_bytes()
-        except OSError as error:
-            raise FileInvalid(
-                f"{self.settings.file} cannot be read",
-                why=error.strerror or str(error),
-                next="write one with `planner init`, or name another with --file"
-                if isinstance(error, FileNotFoundError)
-                else "check what it is and who may read it, or name another with --file",
-            ) from error
+    def text(self, file: str | None = None) -> bytes:
+        """The file of the settings, or another one, as it is; each is read once.
+
+        Raises:
+            FileInvalid: it cannot be read.
+        """
+        file = self.settings.file if file is None else file
+        if file not in self._read:
+            self._read[file] = _text(file)
+        return self._read[file]
 
     def cluster(self, name: str | None) -> str:
         """The cluster's name: as given, or of the file, or the only one that the store knows.
@@ -177,4 +177,19 @@ class Session:
                 self.control.keep_signals()
             else:
                 stack.enter_context(self.control.signals())
-            yield World(client, self.clock, self.control, reporter)
+            yield World(client, self.clock, self.control, reporter, s.grace)
+
+
+def _text(file: str) -> bytes:
+    if file == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise FileInvalid(
+            f"{file} cannot be read",
+            why=error.strerror or str(error),
+            next="write one with `planner init`, or name another with --file"
+            if isinstance(error, FileNotFoundError)
+            else "check what it is and who may read it, or name another with --file",
+        ) from error

@@ -9,13 +9,13 @@ import hashlib
 from typing import Any
 
 from planner.desired.rules import NodeSpot, Selection, check_rules
-from planner.desired.shape import check_shape, name_problem, schema_text
+from planner.desired.shape import check_shape, id_problem, name_problem, schema_text
 from planner.desired.tree import Problems, Tree, read_tree
 from planner.desired.url import canonical_url
 from planner.errors import FileInvalid, WrongUsage
 from planner.model import Desired, Dialect, Group, Limits, Node, Presence
 
-__all__ = ["canonical_url", "parse", "parse_nodes", "schema_text"]
+__all__ = ["canonical_url", "id_problem", "parse", "parse_nodes", "schema_text"]
 
 NODES_VARIABLE = "PLANNER_NODES"
 
@@ -29,7 +29,7 @@ def parse(text: str | bytes, *, origin: str, nodes_override: str | None = None) 
         nodes_override: the value of PLANNER_NODES, ``name=url,name=url``; None or blank where it is not set.
 
     Raises:
-        FileInvalid: `details` holds every problem as ``origin:line:column: sentence``, in the file's order.
+        FileInvalid: `problems` holds every problem with its line, in the file's order.
         WrongUsage: PLANNER_NODES is malformed, or there are nodes both in it and in the file.
     """
     outside = parse_nodes(nodes_override) if nodes_override and nodes_override.strip() else None
@@ -103,13 +103,13 @@ def _refuse_both(root: Tree, origin: str) -> None:
 
 
 def _invalid(problems: Problems, origin: str) -> FileInvalid:
-    found = sorted(problems.found)
+    found = problems.listed()
     count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
     return FileInvalid(
         f"{origin} cannot be used: {count}",
         where=origin,
         next="correct the file, then check it with `planner validate`; nothing was sent",
-        details=[f"{origin}:{line}:{column}: {text}" for line, column, text in found],
+        problems=found,
     )
 
 

@@ -74,7 +74,7 @@ def _check_nodes(cluster: Tree | None, problems: Problems) -> list[NodeSpot] | N
     listed = cluster.get("nodes")
     if listed is None:
         if isinstance(cluster.value, dict):
-            problems.add(cluster, "the cluster has no nodes: list them in `nodes`, or set PLANNER_NODES")
+            problems.add(cluster, "the cluster has no nodes", "list them in `nodes`, or set PLANNER_NODES")
         return None
     names: dict[str, Tree] = {}
     urls: dict[str, Tree] = {}
@@ -126,9 +126,8 @@ def _check_api(api: Tree | None, problems: Problems) -> None:
         if first is not key:
             problems.add(key, f"the header {show(name)} is there already, in line {first.line}")
         if lower in SECRET_HEADERS:
-            problems.add(
-                key, f"the header {show(name)} would be written into plans: use `credential: env:NAME`"
-            )
+            text = f"the header {show(name)} would be written into plans"
+            problems.add(key, text, "use `credential: env:NAME`")
         elif lower in FRAMING_HEADERS:
             problems.add(key, f"the header {show(name)} is set by the HTTP library")
 
@@ -154,7 +153,8 @@ def _check_contradiction(item: Tree, problems: Problems) -> None:
     if protect is not None and state is not None and protect.value is True and state.value == "absent":
         problems.add(
             protect,
-            "`protect: true` refuses what `state: absent` asks for: take one of them out, or change it",
+            "`protect: true` refuses what `state: absent` asks for",
+            "take one of them out, or change it",
         )
 
 
@@ -163,23 +163,24 @@ def _check_selector(selector: Tree, selection: Selection, problems: Problems) ->
         for item in selector.items:
             if isinstance(item.value, str) and item.value not in selection.names:
                 hint = problems.hint(item.value, selection.names)
-                problems.add(item, f"there is no node {show(item.value)}{hint}")
+                problems.add(item, f"there is no node {show(item.value)}", hint)
         return
     if not isinstance(selector.value, dict) or not selector.value:
         return
     if not all(isinstance(value, str) for value in selector.value.values()):
         return
     if not selection.choose(selector.value):
-        problems.add(selector, _why_empty(selector.value, selection.nodes, problems))
+        problems.add(selector, *_why_empty(selector.value, selection.nodes, problems))
 
 
-def _why_empty(labels: dict[str, str], nodes: Sequence[NodeSpot], problems: Problems) -> str:
+def _why_empty(labels: dict[str, str], nodes: Sequence[NodeSpot], problems: Problems) -> tuple[str, str]:
+    """What is wrong with labels that no node has, and a hint."""
     for key, value in labels.items():
         values = {node.labels[key] for node in nodes if key in node.labels}
         if not values:
             keys = sorted({known for node in nodes for known in node.labels})
-            return f"this chooses no node: none has a label {show(key)}{problems.hint(key, keys)}"
+            return f"this chooses no node: none has a label {show(key)}", problems.hint(key, keys)
         if value not in values:
             hint = problems.hint(value, sorted(values))
-            return f"this chooses no node: none has the label {show(f'{key}: {value}')}{hint}"
-    return "this chooses no node: none has all these labels"
+            return f"this chooses no node: none has the label {show(f'{key}: {value}')}", hint
+    return "this chooses no node: none has all these labels", ""

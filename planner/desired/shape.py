@@ -66,6 +66,11 @@ def _accepts_group() -> Check:
     return compile_shape(_schema()["properties"]["groups"]["items"], _schema())
 
 
+@functools.cache
+def _accepts_id() -> Check:
+    return compile_shape(_schema()["$defs"]["group"]["properties"]["id"], _schema())
+
+
 def compile_shape(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Check:
     """Compile a schema to a predicate that agrees with jsonschema.
 
@@ -156,6 +161,13 @@ def name_problem(name: str) -> str:
     )
 
 
+def id_problem(group: str) -> str:
+    """What the schema has against a group's id; empty where a file can hold it."""
+    if _accepts_id()(group):
+        return ""
+    return "an id must be text of at most 1024 characters without control characters, and not `.` or `..`"
+
+
 def check_shape(tree: Tree, problems: Problems) -> None:
     """Add a problem for everything in the tree that the schema does not allow."""
     if accepts()(tree.value):
@@ -211,12 +223,12 @@ def _explain(tree: Tree, path: tuple[str | int, ...], error: ValidationError, pr
     elif error.validator == "uniqueItems":
         _repeated(place, what, problems)
     elif error.validator == "type":
-        problems.add(place, _wrong_type(what, [wanted] if isinstance(wanted, str) else wanted, place))
+        _wrong_type(what, [wanted] if isinstance(wanted, str) else wanted, place, problems)
     elif error.validator == "enum":
         choices = [str(choice) for choice in wanted]
         either = either_of(map(show, choices))
         hint = problems.hint(place.text, choices)
-        problems.add(place, f"{what} must be {either}, not {show(place.text)}{hint}")
+        problems.add(place, f"{what} must be {either}, not {show(place.text)}", hint)
     else:
         problems.add(place, f"{what} {_sentence(error)}")
 
@@ -252,7 +264,7 @@ def _unknown_keys(place: Tree, what: str, known: Iterable[str], problems: Proble
     choices = list(known)
     for text, (key, _) in place.pairs.items():
         if text not in choices:
-            problems.add(key, f"unknown key {show(text)} in {what}{problems.hint(text, choices)}")
+            problems.add(key, f"unknown key {show(text)} in {what}", problems.hint(text, choices))
 
 
 def _repeated(place: Tree, what: str, problems: Problems) -> None:
@@ -265,14 +277,17 @@ def _repeated(place: Tree, what: str, problems: Problems) -> None:
         seen.add(item.text)
 
 
-def _wrong_type(what: str, expected: list[str], place: Tree) -> str:
+def _wrong_type(what: str, expected: list[str], place: Tree, problems: Problems) -> None:
     names = either_of(_TYPE_NAMES[name] for name in expected)
+    hint = ""
     if place.value is None:
-        return f"{what} is empty: it must be {names}"
-    if "string" in expected and isinstance(place.value, (bool, int, Odd)):
-        kind = kind_of(place)
-        return f"{what} must be {names}, and {show(place.text)} is {kind} for YAML: put it in quotes"
-    if isinstance(place.value, Odd) and "integer" in expected:
-        return f"{what} must be {names}, written in plain decimal digits, not {show(place.text)}"
-    shown = kind_of(place) if isinstance(place.value, (list, dict)) else show(place.text)
-    return f"{what} must be {names}, not {shown}"
+        text, hint = f"{what} is empty", f"it must be {names}"
+    elif "string" in expected and isinstance(place.value, (bool, int, Odd)):
+        text = f"{what} must be {names}, and {show(place.text)} is {kind_of(place)} for YAML"
+        hint = "put it in quotes"
+    elif isinstance(place.value, Odd) and "integer" in expected:
+        text = f"{what} must be {names}, written in plain decimal digits, not {show(place.text)}"
+    else:
+        shown = kind_of(place) if isinstance(place.value, (list, dict)) else show(place.text)
+        text = f"{what} must be {names}, not {shown}"
+    problems.add(place, text, hint)

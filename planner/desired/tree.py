@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
+
+from planner.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +28,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNPRINTABLE = re.compile(  # what YAML itself refuses: yaml 1.1, c-printable
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _CORE = "tag:yaml.org,2002:"
 _HARMLESS_TAGS = frozenset({"!", f"{_CORE}str", f"{_CORE}map", f"{_CORE}seq"})
@@ -47,14 +50,6 @@ class Odd(NamedTuple):
     kind: str
 
 
-class Problem(NamedTuple):
-    """One thing that is wrong, and where; lines and columns start at 1."""
-
-    line: int
-    column: int
-    text: str
-
-
 @dataclass(slots=True, eq=False)
 class Tree:
     """A value with its place.
@@ -63,6 +58,7 @@ class Tree:
         value: str, int, bool, None, list, dict or `Odd`.
         line: from 1.
         column: from 1.
+        end: the column behind it, where it ends in this line; behind its first character otherwise.
         text: what a scalar holds as text, whatever it was read as.
         size: number of nodes, aliases expanded.
         items: the children of a list.
@@ -72,6 +68,7 @@ class Tree:
     value: Any
     line: int
     column: int
+    end: int
     text: str = ""
     size: int = 1
     items: Sequence[Tree] = ()
@@ -91,18 +88,32 @@ class Tree:
 
 
 class Problems:
-    """Collects what is wrong, so that the user hears of everything at once."""
+    """Collects what is wrong, so that the user hears of everything at once.
+
+    Attributes:
+        found: without their lines; the same mistake is there once, however often an alias repeats it.
+        text: the file, as far as it could be decoded.
+    """
 
     def __init__(self) -> None:
         self.found: set[Problem] = set()
+        self.text = ""
         self._suggested = 0
 
-    def add(self, place: Tree, text: str) -> None:
+    def add(self, place: Tree, text: str, hint: str = "") -> None:
         """Add a problem at a node's place."""
-        self.found.add(Problem(place.line, place.column, text))
+        self.found.add(Problem(place.line, place.column, place.end, text, hint))
+
+    def listed(self) -> list[Problem]:
+        """What was found, in the order of the file, each with its line."""
+        lines = split_lines(self.text)
+        return [
+            replace(each, source=lines[each.line - 1] if each.line <= len(lines) else "")
+            for each in sorted(self.found)
+        ]
 
     def hint(self, word: str, choices: Iterable[str]) -> str:
-        """Return `` (did you mean `choice`?)`` or nothing."""
+        """Return ``did you mean `choice`?`` or nothing."""
         self._suggested += 1
         if self._suggested > MAX_SUGGESTIONS:
             return ""
@@ -114,9 +125,14 @@ class _Fatal(Exception):
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return `` (did you mean `choice`?)`` or nothing."""
+    """Return ``did you mean `choice`?`` or nothing."""
     close = difflib.get_close_matches(word, list(choices), n=1)
-    return f" (did you mean {show(close[0])}?)" if close else ""
+    return f"did you mean {show(close[0])}?" if close else ""
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, where YAML 1.1 breaks them."""
+    return _BREAK.split(text)
 
 
 def show(text: str, limit: int = 60) -> str:
@@ -148,7 +164,7 @@ def read_tree(text: str | bytes, problems: Problems) -> Tree | None:
     except _Fatal:
         return None
     if root is None or root.value is None:
-        problems.found.add(Problem(1, 1, "the file is empty"))
+        problems.found.add(Problem(1, 1, 2, "the file is empty"))
         return None
     return root
 
@@ -156,51 +172,65 @@ def read_tree(text: str | bytes, problems: Problems) -> Tree | None:
 def _decode(text: str | bytes, problems: Problems) -> str | None:
     """The text without a byte order mark; None, with a problem, where it cannot be YAML at all."""
     if len(text) > MAX_BYTES:
-        problems.found.add(Problem(1, 1, f"the file is larger than {MAX_BYTES // 1024**2} MB"))
+        problems.found.add(Problem(1, 1, 2, f"the file is larger than {MAX_BYTES // 1024**2} MB"))
         return None
     try:
         decoded = text if isinstance(text, str) else text.decode()
     except UnicodeDecodeError as error:
         before = bytes(error.object[: error.start]).decode()
-        problems.found.add(_at(before, "the file is not UTF-8 here: save it as UTF-8"))
+        problems.text = bytes(error.object).decode(errors="surrogateescape").removeprefix("\ufeff")
+        problems.found.add(
+            _at(before.removeprefix("\ufeff"), "the file is not UTF-8 here", "save it as UTF-8")
+        )
         return None
-    decoded = decoded.removeprefix("\ufeff")
+    problems.text = decoded = decoded.removeprefix("\ufeff")
     odd = _UNPRINTABLE.search(decoded)
     if odd:
-        sentence = f"the character {show(odd[0])} is not allowed: write it as an escape in double quotes"
-        problems.found.add(_at(decoded[: odd.start()], sentence))
+        said, hint = f"the character {show(odd[0])} is not allowed", "write it as an escape in double quotes"
+        problems.found.add(_at(decoded[: odd.start()], said, hint))
         return None
     return decoded
 
 
-def _at(before: str, sentence: str) -> Problem:
-    """A problem right behind `before`."""
-    lines = re.split(r"\r\n|[\r\n]", before)
-    return Problem(len(lines), len(lines[-1]) + 1, sentence)
+def _at(before: str, text: str, hint: str) -> Problem:
+    """A problem with the character right behind `before`."""
+    lines = split_lines(before)
+    column = len(lines[-1]) + 1
+    return Problem(len(lines), column, column + 1, text, hint)
 
 
 def _syntax(error: yaml.YAMLError, text: str) -> Problem:
     """What the YAML reader says, with a cure for the usual mistakes."""
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+    begun = getattr(error, "context_mark", None)
+    mark = getattr(error, "problem_mark", None) or begun
     said = str(getattr(error, "problem", None) or "it cannot be read")
-    context = getattr(error, "context", None)
-    lines = text.splitlines()
+    context = str(getattr(error, "context", None) or "")
+    if "unexpected end of stream" in said and "quoted" in context and begun is not None:
+        mark = begun  # where the quote is, and not the end of the file
+    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
+    lines = split_lines(text)
     rest = lines[line][column:] if line < len(lines) else ""
-    if rest.startswith("\t"):
-        cure = "a tab cannot indent: use spaces"
-    elif "cannot start any token" in said:
-        cure = f"text that begins with {show(rest[:1])} must be in quotes"
-    elif "mapping values are not allowed" in said:
-        cure = "a second `:` in one line: put the text in quotes, or look at the indentation of this line"
-    elif (
-        "expected <block end>" in said or "did not find expected" in said or "could not find expected" in said
-    ):
-        cure = "look at the indentation, brackets and quotes here and in the lines above"
-    else:
-        cure = ""
     sentence = f"not valid YAML: {said}{f' {context}' if context else ''}"
-    return Problem(line + 1, column + 1, f"{sentence}: {cure}" if cure else sentence)
+    cure = _cure(said, context, rest, begun.line + 1 if begun is not None else 0)
+    return Problem(line + 1, column + 1, column + 2, sentence, cure)
+
+
+def _cure(said: str, context: str, rest: str, begun: int) -> str:
+    """What to do about it; `rest` is the line from there on, `begun` the line where the construct began."""
+    if rest.startswith("\t"):
+        return "a tab cannot indent: use spaces"
+    if "cannot start any token" in said:
+        return f"text that begins with {show(rest[:1])} must be in quotes"
+    if "mapping values are not allowed" in said:
+        return "a second `:` in one line: put the text in quotes, or look at the indentation of this line"
+    if "unexpected end of stream" in said:
+        return f"the quote {show(rest[:1])} is never closed" if "quoted" in context else ""
+    if "did not find expected" in said and "flow" in context:
+        bracket = "{" if "mapping" in context else "["
+        return f"the {show(bracket)} of line {begun} is not closed: look at the brackets, commas and quotes"
+    if "expected" in said:
+        return "look at the indentation, brackets and quotes here and in the lines above"
+    return ""
 
 
 @dataclass(slots=True)
@@ -240,11 +270,11 @@ class _Composer:
             elif kind is yaml.DocumentStartEvent:
                 self._documents += 1
                 if self._documents > 1:
-                    self._fatal(_place(event), "a second document begins here: the file must hold one")
+                    self._fatal(_place(event), "a second document begins here", "the file must hold one")
         return self._root
 
-    def _fatal(self, place: Tree, text: str) -> None:
-        self._problems.add(place, text)
+    def _fatal(self, place: Tree, text: str, hint: str = "") -> None:
+        self._problems.add(place, text, hint)
         raise _Fatal
 
     def _begin(self, event: Any) -> None:
@@ -299,7 +329,8 @@ class _Composer:
         elif key.value == Odd("merge"):
             frame.merges.extend(value.items if isinstance(value.value, list) else [value])
         else:
-            self._problems.add(key, f"the key {show(key.text)} is {kind_of(key)} for YAML: put it in quotes")
+            text = f"the key {show(key.text)} is {kind_of(key)} for YAML"
+            self._problems.add(key, text, "put it in quotes")
 
     def _merge(self, frame: _Frame, merged: Tree) -> None:
         """`<<: *alias`: what the mapping itself says goes first."""
@@ -324,7 +355,7 @@ class _Composer:
     def _check_tag(self, event: Any, place: Tree) -> None:
         if event.tag is not None and event.tag not in _HARMLESS_TAGS:
             tag = event.tag.replace(_CORE, "!!", 1)
-            self._problems.add(place, f"the tag {show(tag)} is not allowed: leave it out")
+            self._problems.add(place, f"the tag {show(tag)} is not allowed", "leave it out")
 
     def _scalar(self, event: Any) -> Tree:
         tree = _place(event)
@@ -339,8 +370,10 @@ class _Composer:
 
 
 def _place(event: Any) -> Tree:
-    mark = event.start_mark
-    return Tree(None, mark.line + 1, mark.column + 1)
+    start, end = event.start_mark, event.end_mark
+    column = start.column + 1
+    behind = end.column + 1 if end.line == start.line else 0
+    return Tree(None, start.line + 1, column, max(behind, column + 1))
 
 
 def _plain(kind: str, text: str) -> bool | int | Odd | None:

@@ -77,7 +77,7 @@ def record(content: bytes, dialect: Dialect) -> Body:
     return Body(group=group, extra=len(value) > 1)
 
 
-def listed(content: bytes, dialect: Dialect) -> tuple[str, ...]:
+def listed(content: bytes, dialect: Dialect) -> Body:
     """The ids in the answer to a list; `Dialect.list_field` may name a path such as ``data.groups``.
 
     Raises:
@@ -90,13 +90,13 @@ def listed(content: bytes, dialect: Dialect) -> tuple[str, ...]:
         value = value[name]
     if not isinstance(value, list):
         raise Faulty(hints.joined(f"the answer is not a list: {quoted(value)}", hints.OTHER_LIST))
-    return tuple(_ids(value, dialect))
+    return Body(groups=tuple(_ids(value, dialect)))
 
 
 def _ids(values: Iterable[object], dialect: Dialect) -> Iterable[str]:
     for value in values:
         group = value.get(dialect.id_field) if isinstance(value, dict) else value
-        if not isinstance(group, str):
+        if not isinstance(group, str) or not group:
             raise Faulty(f"the list has an entry without an id: {quoted(value)}")
         yield group
 

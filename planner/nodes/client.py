@@ -7,8 +7,6 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from planner import hints
-from planner.errors import NodesUnreadable
 from planner.nodes.adapter import NodeSession
 from planner.nodes.body import LARGEST, LARGEST_LIST, listed, record
 from planner.nodes.exchange import Exchange, Reader
@@ -146,42 +144,6 @@ class HttpNodes:
         wait(flying, timeout=CLOSE_GRACE)
         self._session.close()
 
-    def list_groups(self, node: Node, tries: int = 5) -> tuple[str, ...]:
-        """Every id that a node holds, in its order; for dialects with a `list_path`. Waits for the answer.
-
-        Raises:
-            NodesUnreadable: the list could not be had. Never an empty list instead.
-        """
-        call = Call(0, Method.READ, "", node.name, tries)
-        ledger = Ledger(self._clock, self._grant)
-        faults: list[str] = []
-
-        def fault(text: str) -> tuple[str, ...] | None:
-            faults.append(text)
-            return None
-
-        groups: tuple[str, ...] | None = None
-        try:
-            route = self._route(node.name)
-            reader: Reader[tuple[str, ...] | None] = Reader(
-                LARGEST_LIST, lambda content: listed(content, node.dialect), fault
-            )
-            groups = self._exchange.run(call, ledger, route, route.listing(), reader)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the list could not be had)
-            faults.append(words(error))
-        if groups is not None:
-            return groups
-        if not faults:
-            last = ledger.tries[-1]
-            faults.append(hints.joined(str(last), hints.after_list(last.status)))
-        why = faults[-1]
-        raise NodesUnreadable(
-            f"the groups of {node.name} could not be listed",
-            where=node.name,
-            why=why,
-            details=(f"{node.name}: {why}",),
-        )
-
     def _work(self, call: Call, ledger: Ledger) -> None:
         """Carry a call out, in a worker thread. The one place that answers, unless the call was cancelled."""
         body: Body | None = None
@@ -204,9 +166,9 @@ class HttpNodes:
         route = self._route(call.node)
         reader: Reader[Body] | None = None
         if call.method is Method.READ:
-            reader = Reader(
-                LARGEST, lambda content: record(content, route.dialect), lambda text: Body(fault=text)
-            )
+            reader = Reader(LARGEST, lambda content: record(content, route.dialect), _faulty)
+        elif call.method is Method.LIST:
+            reader = Reader(LARGEST_LIST, lambda content: listed(content, route.dialect), _faulty, whole=True)
         return self._exchange.run(call, ledger, route, route.target(call), reader)
 
     def _route(self, name: str) -> Route:
@@ -226,3 +188,7 @@ class HttpNodes:
 
     def _answer_unsent(self, call: Call, end: TryEnd, why: str) -> Answer:
         return Answer(call, (Try(end, self._clock.now(), detail=why),))
+
+
+def _faulty(text: str) -> Body:
+    return Body(fault=text)

@@ -40,11 +40,15 @@ DRAINED = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reader(Generic[T]):
-    """What is wanted of a read's 200: `parse` makes it of the body, `fault` of a sentence."""
+    """What is wanted of a read's 200: `parse` makes it of the body, `fault` of a sentence.
+
+    Where the answer must be `whole`, a link to a next page is a fault.
+    """
 
     largest: int
     parse: Callable[[bytes], T]
     fault: Callable[[str], T]
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ def _take(ledger: Ledger, response: Response, reader: Reader[T] | None, asked: s
     if reader is not None and status == OK:
         try:
             made = reader.parse(receive(response.raw, reader.largest))
+            if reader.whole and "next" in response.links:
+                made = reader.fault("the answer is one page of several, and the rest is not asked for")
         except Faulty as error:
             made = reader.fault(str(error))
         ledger.answered(status)

@@ -24,7 +24,7 @@ from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
 from planner.nodes.deadline import hurry
-from planner.verdict import Call, Method, Try, TryEnd, met_already
+from planner.verdict import Call, Try, TryEnd, met_already
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,7 +113,7 @@ class NodeRetry(Retry):
         configured statuses: what may have reached the node is read back first, by the engine. So is what
         says 'exists' or 'missing' on this node, be it a 500.
         """
-        careful: dict[str, int] = {} if call.method is Method.READ else {"read": 0, "other": 0}
+        careful: dict[str, int] = {"read": 0, "other": 0} if call.method.is_write else {}
         return cls(
             total=max(call.tries, 1) - 1,
             redirect=0,
@@ -153,7 +153,7 @@ class NodeRetry(Retry):
         """
         if error is not None:
             end = self.ledger.failed(error)
-            if end is TryEnd.UNANSWERED and self.call.method is not Method.READ:
+            if end is TryEnd.UNANSWERED and self.call.method.is_write:
                 # Whatever urllib3 thinks of this error: the node may have read the request.
                 raise MaxRetryError(_pool, url, error) from error  # type: ignore[arg-type]
         elif response is not None:

@@ -72,6 +72,8 @@ class Route:
         style = self.dialect.delete_style
         if call.method is Method.READ:
             return Target("GET", self._item(call.group))
+        if call.method is Method.LIST:
+            return self._listing()
         if call.method is Method.CREATE:
             return Target("POST", self._collection(), self._id_body(call.group))
         if style == "path":
@@ -81,7 +83,7 @@ class Route:
             return Target("DELETE", f"{self._collection()}?{query}")
         return Target("DELETE", self._collection(), self._id_body(call.group))
 
-    def listing(self) -> Target:
+    def _listing(self) -> Target:
         """Where the list of all ids is."""
         path, _, query = (self.dialect.list_path or "").partition("?")
         url = self._base + quote("/" + path.lstrip("/"), safe=_PATH)

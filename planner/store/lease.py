@@ -83,12 +83,18 @@ class SqlLease:
 
         A cell that is managed already keeps its `order`; new ones follow in the order of `closing.managed`.
         Managed cells and nodes whose URL is not among `closing.nodes` are forgotten, unless that is empty.
+        Of the protected groups only those that the closing names change.
 
         Raises:
             IllegalMove: the transaction is not open, or the wave's state is neither None nor applied.
         """
         with self._fenced() as connection:
             writing.close(connection, self._cluster, transaction, wave, closing, self._wall())
+
+    def apply_file(self, source: str) -> None:
+        """Hold durably that the cluster is equal to this file (SHA-256)."""
+        with self._fenced() as connection:
+            writing.apply_file(connection, self._cluster, source)
 
     def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
         """Take cells, (group, canonical URL), that were verified off the list of those set aside by hand."""

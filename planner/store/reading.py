@@ -10,7 +10,7 @@ from planner.model import UNFINISHED, Action, Cell, Managed, Presence, Step, Ste
 from planner.ports import CellMark, Intent, Knowledge, Record, Unfinished, Watched
 from planner.store.rows import to_message, to_nodes, to_policy, to_words
 from planner.store.tables import cluster as clusters
-from planner.store.tables import managed, node, step, transaction, watch
+from planner.store.tables import file, managed, node, protected, step, transaction, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ MARK_COLUMNS = (step.c.number, step.c.state, step.c.suspect, step.c.tried, step.
 def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
     """See `planner.ports.Store.knowledge`."""
     serial = connection.execute(select(clusters.c.serial).where(clusters.c.name == cluster)).scalar()
+    source = connection.execute(select(file.c.source).where(file.c.cluster == cluster)).scalar()
     cells = connection.execute(
         select(managed.c.group_id, managed.c.url, managed.c.adopted, managed.c.creation)
         .where(managed.c.cluster == cluster)
@@ -34,12 +35,15 @@ def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
     known = connection.execute(
         select(node.c.name, node.c.url).where(node.c.cluster == cluster).order_by(node.c.position)
     )
+    guarded = connection.execute(select(protected.c.group_id).where(protected.c.cluster == cluster))
     return Knowledge(
         store=store,
         serial=serial or 0,
         managed={(row[0], row[1]): Managed(*row) for row in cells},
         nodes=tuple((row[0], row[1]) for row in known),
+        source=source or "",
         unfinished=unfinished(connection, cluster),
+        protected=frozenset(guarded.scalars()),
     )
 
 
@@ -95,6 +99,22 @@ def applied(connection: Connection, cluster: str, plan_digest: str) -> int | Non
         .where(
             transaction.c.cluster == cluster,
             transaction.c.plan_digest == plan_digest,
+            transaction.c.state == str(TransactionState.APPLIED),
+        )
+        .order_by(transaction.c.number.desc())
+        .limit(1)
+    ).scalar()
+
+
+def applied_file(connection: Connection, cluster: str, source: str) -> int | None:
+    """See `planner.ports.Store.applied_file`; None for an empty digest."""
+    if not source:
+        return None
+    return connection.execute(
+        select(transaction.c.number)
+        .where(
+            transaction.c.cluster == cluster,
+            transaction.c.source == source,
             transaction.c.state == str(TransactionState.APPLIED),
         )
         .order_by(transaction.c.number.desc())

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0001"
+VERSION = "0003"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -89,6 +89,23 @@ managed = Table(
     Column("creation", Integer, nullable=False),  # `Managed.order`
     PrimaryKeyConstraint("cluster", "url", "group_id"),
     sqlite_with_rowid=False,
+)
+
+protected = Table(
+    "planner_protected",
+    metadata,
+    _cluster(),
+    Column("group_id", Text, nullable=False),
+    PrimaryKeyConstraint("cluster", "group_id"),
+    sqlite_with_rowid=False,
+)
+
+file = Table(
+    "planner_file",
+    metadata,
+    _cluster(),
+    Column("source", Text, nullable=False),  # SHA-256 of the file last applied; empty: of none
+    PrimaryKeyConstraint("cluster"),
 )
 
 transaction = Table(

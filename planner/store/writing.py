@@ -19,7 +19,7 @@ from planner.ports import Note
 from planner.store import reading
 from planner.store.rows import clean, message_text, nodes_text, policy_text, to_message, words_text
 from planner.store.tables import cluster as clusters
-from planner.store.tables import managed, node, step, transaction, watch
+from planner.store.tables import file, managed, node, protected, step, transaction, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -168,10 +168,18 @@ def close(connection: Connection, cluster: str, number: int, wave: Wave, closing
     _clear_written(connection, cluster, number)
     clear_set_aside(connection, cluster, [(group, url) for group, url, _ in closing.left])
     _manage(connection, cluster, closing)
+    _protect(connection, cluster, closing)
     _know_nodes(connection, cluster, closing.nodes)
+    apply_file(connection, cluster, closing.source)
     connection.execute(
         update(clusters).where(clusters.c.name == cluster).values(serial=clusters.c.serial + 1)
     )
+
+
+def apply_file(connection: Connection, cluster: str, source: str) -> None:
+    """The cluster is equal to this file from now on; to none where it is empty."""
+    connection.execute(delete(file).where(file.c.cluster == cluster))
+    connection.execute(insert(file).values(cluster=cluster, source=source))
 
 
 def clear_set_aside(connection: Connection, cluster: str, cells: Iterable[tuple[str, str]]) -> None:
@@ -337,6 +345,17 @@ def _manage(connection: Connection, cluster: str, closing: Closing) -> None:
             insert(managed).values(cluster=cluster, url=bindparam("of_url"), group_id=bindparam("of_group")),
             [{**row, "creation": highest + place} for place, row in enumerate(new, 1)],
         )
+
+
+def _protect(connection: Connection, cluster: str, closing: Closing) -> None:
+    """Remember what is protected. What is to be both protected and not is protected: a guard fails closed."""
+    this = and_(protected.c.cluster == cluster, protected.c.group_id == bindparam("of_group"))
+    moved = dict.fromkeys((*closing.unprotected, *closing.protected))
+    if moved:
+        connection.execute(delete(protected).where(this), [{"of_group": group} for group in moved])
+    if closing.protected:
+        rows = [{"cluster": cluster, "group_id": group} for group in dict.fromkeys(closing.protected)]
+        connection.execute(insert(protected), rows)
 
 
 def _know_nodes(connection: Connection, cluster: str, nodes: tuple[Node, ...]) -> None:

@@ -13,11 +13,13 @@ from planner.verdict import (
     Answer,
     Call,
     Effect,
+    Listing,
     Method,
     Reading,
     TryEnd,
     Verdict,
     is_exists_ambiguous,
+    judge_list,
     judge_read,
     judge_write,
     writes,
@@ -39,7 +41,7 @@ MAX_MISUNDERSTOOD = 2
 
 
 # What every read asks for, looked up once: Python 3.11 is slow to find a member by its enum.
-ABSENT, READ, STOPPED = Presence.ABSENT, Method.READ, TryEnd.STOPPED
+ABSENT, READ, LIST, STOPPED = Presence.ABSENT, Method.READ, Method.LIST, TryEnd.STOPPED
 
 
 class Reader:
@@ -63,19 +65,28 @@ class Reader:
         """
         dialect = self._dialects[cell.node]
         needed = 1 if expected is ABSENT else dialect.confirm_absent
-        stopped = 0
         while True:
-            answer = yield self.call(READ, cell, self._policy.tries)
-            if answer.tries[-1].end is STOPPED and stopped < self._policy.tries:
-                # The permit was missing for a moment: a slow commit, a process that was paused.
-                stopped += 1
-                yield self._clock.now() + self._policy.pause(stopped)
-                continue
+            answer = yield from self._ask(READ, cell)
             reading = judge_read(answer, dialect)
             needed -= 1
             if reading.presence is not ABSENT or needed <= 0:
                 return reading
             yield self._clock.now() + self._policy.backoff
+
+    def list(self, node: str) -> Generator[Call | float, Answer, Listing]:
+        """Ask a node for the ids of all its groups."""
+        return judge_list((yield from self._ask(LIST, Cell("", node))))
+
+    def _ask(self, method: Method, cell: Cell) -> Generator[Call | float, Answer, Answer]:
+        """Send what changes nothing; again, where only the permit was missing."""
+        stopped = 0
+        while True:
+            answer = yield self.call(method, cell, self._policy.tries)
+            if answer.tries[-1].end is not STOPPED or stopped >= self._policy.tries:
+                return answer
+            # The permit was missing for a moment: a slow commit, a process that was paused.
+            stopped += 1
+            yield self._clock.now() + self._policy.pause(stopped)
 
 
 class Cells:

@@ -34,12 +34,17 @@ TO_UNDO = frozenset({StepState.STARTED, StepState.DONE, StepState.UNKNOWN, StepS
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports that a transaction works through."""
+    """The ports that a transaction works through.
+
+    Attributes:
+        grace: how many seconds an interrupted run has for its reverse, to be told; None is no limit.
+    """
 
     nodes: Nodes
     clock: Clock
     control: Control
     reporter: Reporter
+    grace: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +277,13 @@ class Transaction:
         now = (
             "what is in flight is awaited, then every change is reversed" if stops else "the reverse goes on"
         )
-        self._note(f"interrupted: {now}; a second interrupt leaves at once, for `planner recover`")
+        grace = self._world.grace
+        limit = (
+            f"a node that stays away is tried for {self._policy.reverse_timeout:g} s"
+            if grace is None
+            else f"after {grace:g} s (--grace) the rest is left to `planner recover`"
+        )
+        self._note(f"interrupted: {now}; {limit}; a second interrupt leaves at once, for `planner recover`")
 
     def _note(self, text: str) -> None:
         self._world.reporter.emit(Event("note", text))

@@ -4,15 +4,20 @@
 
     base.py      View: what the command line asks of a view
     summary.py   a plan as rows and counts; the same for every format                  (pure)
+    report.py    all that there is to say of a plan, and its matrix of groups by nodes   (pure)
     words.py     escaping, widths, plurals                                             (pure)
     layout.py    lines of styled spans, wrapped to a width                             (pure)
     journal_words.py, gathering.py    what the journal says, in words; cells as rows   (pure)
     plan_text.py, result_text.py, recovery_text.py, status_text.py, history_text.py, transaction_text.py,
-    error_text.py                     the screens, as lines                              (pure)
+    nodes_text.py, error_text.py      the screens, as lines                              (pure)
+    markdown.py, marked.py    a plan for the comment of a pull request                  (pure)
+    html.py      a plan as one HTML file, from templates/;  render.py: a report as a whole text
+    source_text.py    a problem of a file, with its line and a caret                     (pure)
     tally.py     where a phase is, from the events                                     (pure)
     channel.py   a stream that cannot break a run
     plain.py     progress as plain lines;  bar.py: as a live bar
-    text.py, document.py, events.py    the views;  data.py: results as JSON data
+    text.py, document.py, events.py, pages.py    the views;  data.py: results as JSON data
+    github.py    problems of a file as annotations of GitHub Actions
     picture.py   what a terminal showed, as SVG
 
 Importing this package imports nothing of that; rich is imported by the text view only.
@@ -28,11 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
+    from planner.errors import PlannerError
     from planner.ports import Clock
 
-__all__ = ["FORMATS", "View", "open_view"]
+__all__ = ["FORMATS", "View", "annotate", "open_view"]
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "markdown", "html")
 
 
 def open_view(
@@ -49,13 +55,13 @@ def open_view(
     """The view of one run.
 
     Args:
-        format: ``text`` or ``json``.
+        format: ``text``, ``json``, or, of a plan, ``markdown`` or ``html``.
         color: ``auto``, ``always`` or ``never``; for text only.
         quiet: whether progress and remarks are left out; results, warnings and errors stay.
         events: whether JSON comes as JSON Lines of events (apply, reconcile) instead of one document.
         stdout: for results, and nothing else.
         stderr: for progress, remarks, warnings and errors.
-        environ: COLUMNS, TERM, NO_COLOR and CI count.
+        environ: COLUMNS, TERM, NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and CI count.
         clock: of progress and events; the machine's when None.
 
     Raises:
@@ -68,13 +74,17 @@ def open_view(
 
     out, err = Channel(stdout), Channel(stderr)
     clock = clock or SystemClock()
-    if format == "text":
+    if format != "json":
         from planner.views.screen import open_screen
-        from planner.views.text import TextView
 
-        return TextView(
-            open_screen(out, color, environ), open_screen(err, color, environ), clock=clock, quiet=quiet
-        )
+        screens = open_screen(out, color, environ), open_screen(err, color, environ)
+        if format == "text":
+            from planner.views.text import TextView
+
+            return TextView(*screens, clock=clock, quiet=quiet)
+        from planner.views.pages import PageView
+
+        return PageView(*screens, clock=clock, quiet=quiet, format=format)
     if events:
         from planner.views.events import EventView
 
@@ -82,3 +92,14 @@ def open_view(
     from planner.views.document import DocumentView
 
     return DocumentView(out, err, clock=clock, quiet=quiet)
+
+
+def annotate(error: PlannerError, stream: TextIO, environ: Mapping[str, str]) -> None:
+    """Mark the problems of a file in a pull request, as workflow commands of GitHub Actions."""
+    from planner.views.channel import Channel
+    from planner.views.github import commands_of
+
+    channel = Channel(stream)
+    for line in commands_of(error, environ):
+        channel.write(f"{line}\n")
+    channel.flush()

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Cell, Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
+    from planner.views.report import Report
 
 
 class View(Protocol):
@@ -20,9 +21,9 @@ class View(Protocol):
     No method is called while the progress of `reporter` runs, except `warning` and `info`; those two may
     also be called from another thread (logging).
 
-    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `status`, `history`,
-    `transaction`, and `recovering` of a dry run, have nothing but their output, and raise `PlannerError` when
-    it could not be written; a pipe whose reader left is no error.
+    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `report`, `status`,
+    `history`, `transaction`, `nodes`, `imported`, and `recovering` of a dry run, have nothing but their
+    output, and raise `PlannerError` when it could not be written; a pipe whose reader left is no error.
     """
 
     def plan(
@@ -44,6 +45,9 @@ class View(Protocol):
             doubts: cells that an unfinished transaction has left half-way, and why they are in doubt.
         """
 
+    def report(self, report: Report) -> None:
+        """Show what a plan would do, where more is known of it than `plan` takes."""
+
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
         """Show what was applied."""
 
@@ -61,6 +65,25 @@ class View(Protocol):
 
     def transaction(self, record: Record) -> None:
         """Show one transaction, with what became of its steps."""
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show which files are valid, and of the others why they are not.
+
+        Raises:
+            PlannerError: it could not be written.
+        """
+
+    def nodes(self, probed: Probed) -> None:
+        """Show how every node answered."""
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Show what a cluster holds.
+
+        Args:
+            result: what was found.
+            text: the groups.yaml that was made of it.
+            saved: name of the file that it was written to; where there is none, the text is the result.
+        """
 
     def error(self, error: PlannerError) -> None:
         """Show how the run ended, on stderr (for JSON as a document on stdout too)."""

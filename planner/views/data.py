@@ -7,19 +7,20 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from planner import codec
-from planner.errors import PlannerError
+from planner.errors import FileInvalid, PlannerError, Refused
 from planner.model import Action
 from planner.times import after, between
-from planner.undo import adopts_of
+from planner.undo import plan_of
 from planner.views.journal_words import kinds_of, mark_of
-from planner.views.summary import NO_DOUBTS, summarize, to_bring_back
+from planner.views.summary import summarize, to_bring_back, unmanaged_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Sequence
 
-    from planner.model import Cell, Plan, Step
+    from planner.model import Cell, Step
     from planner.ports import CellMark, Record, Watched
-    from planner.results import Applied, Aside, Recovered, Status
+    from planner.results import Applied, Aside, Imported, Probe, Probed, Recovered, Status, Validated
+    from planner.views.report import Report
     from planner.views.summary import Kind
 
 Json = dict[str, Any]
@@ -31,15 +32,29 @@ def dump(data: Json, indent: int | None = None) -> str:
     return json.dumps(data, indent=indent, separators=separators, default=str)
 
 
-def of_plan(plan: Plan, doubts: Mapping[Cell, str] = NO_DOUBTS) -> Json:
-    """The plan file's document, which an apply accepts, a summary, and the cells that are in doubt."""
-    document: Json = json.loads(codec.dump_plan(plan))
-    in_doubt = [{**cell._asdict(), "why": why} for cell, why in doubts.items()]
-    return {**document, "summary": asdict(summarize(plan)), "in_doubt": in_doubt}
+def of_plan(report: Report) -> Json:
+    """The plan file's document, which an apply accepts, and what is known besides.
+
+    That is a summary, what nobody declared or manages, and the cells that an unfinished transaction leaves
+    in doubt.
+    """
+    unmanaged = [{"group": row.group, "nodes": list(row.nodes)} for row in unmanaged_rows(report.plan)]
+    return {
+        **codec.document_of(report.plan),
+        "summary": asdict(report.summary),
+        "unmanaged": unmanaged,
+        "in_doubt": [{**cell._asdict(), "why": why} for cell, why in report.doubts.items()],
+    }
+
+
+def page_of(report: Report) -> str:
+    """The same as text, in ASCII; one step in a line."""
+    return codec.lay_out(of_plan(report)) + "\n"
 
 
 def of_error(error: PlannerError) -> Json:
-    """How a run ended."""
+    """How a run ended; of a refused plan also `refusals`: each guard, with its numbers and all its groups."""
+    refusals = error.refusals if isinstance(error, Refused) else ()
     return {
         "code": error.code,
         "exit_code": error.exit_code,
@@ -48,6 +63,7 @@ def of_error(error: PlannerError) -> Json:
         "why": error.why,
         "next": error.next,
         "details": list(error.details),
+        **({"refusals": [asdict(refusal) for refusal in refusals]} if refusals else {}),
     }
 
 
@@ -150,9 +166,9 @@ def of_history(records: Iterable[Record]) -> Json:
             {
                 **of_record(record),
                 "cluster": record.cluster,
+                "partial": codec.is_partial(record.intent.plan),
                 "creates": sum(step.action is Action.CREATE for step in record.intent.steps),
                 "deletes": sum(step.action is Action.DELETE for step in record.intent.steps),
-                "allowances": list(record.intent.allowances),
             }
             for record in records
         ]
@@ -160,23 +176,35 @@ def of_history(records: Iterable[Record]) -> Json:
 
 
 def of_transaction(record: Record) -> Json:
-    """A transaction, with what became of each step; `adopts` is null where that cannot be read."""
+    """A transaction, with what became of each step.
+
+    `adopts`, `protects` and `unprotects` are what its plan says; null where that cannot be read.
+    So is `scope`, which is also null of a whole plan.
+    """
     intent = record.intent
     marks = {mark.number: mark for mark in record.marks}
     kinds = kinds_of(record)
+    adopts: list[Json] | None = []
+    protection: dict[str, list[str] | None] = {"protects": [], "unprotects": []}
+    scope = None
     try:
-        adopts = of_cells(adopts_of(record))
+        plan = plan_of(record)
     except PlannerError:
-        adopts = None
+        adopts, protection = None, dict.fromkeys(protection)
+    else:
+        if plan is not None:
+            adopts, scope = of_cells(plan.adopts), plan.scope
+            protection = {"protects": list(plan.protects), "unprotects": list(plan.unprotects)}
     return {
         **of_record(record),
         "cluster": record.cluster,
-        "allowances": list(intent.allowances),
         "plan_digest": intent.plan_digest,
         "source": intent.source,
         "nodes": [{"name": node.name, "url": node.url} for node in intent.nodes],
         "steps": [_step(step, kinds[step.cell], mark_of(step, marks)) for step in intent.steps],
         "adopts": adopts,
+        **protection,
+        "scope": asdict(scope) if scope else None,
     }
 
 
@@ -196,11 +224,43 @@ def _step(step: Step, kind: Kind, mark: CellMark) -> Json:
     }
 
 
+def of_validated(files: Sequence[Validated]) -> Json:
+    """What each file came to."""
+    return {
+        "valid": all(each.error is None for each in files),
+        "files": [
+            {
+                "file": each.file,
+                "valid": each.error is None,
+                "cluster": each.cluster or None,
+                "counts": {"groups": each.groups, "nodes": each.nodes} if each.error is None else None,
+                "problems": _problems(each.error),
+                "error": None if each.error is None else of_error(each.error),
+            }
+            for each in files
+        ],
+    }
+
+
+def _problems(error: PlannerError | None) -> list[Json]:
+    return [
+        {
+            "line": problem.line,
+            "column": problem.column,
+            "end_column": problem.end_column,
+            "text": problem.text,
+            "hint": problem.hint,
+        }
+        for problem in (error.problems if isinstance(error, FileInvalid) else ())
+    ]
+
+
 def of_record(record: Record) -> Json:
     """A transaction, without its steps."""
     return {
         "number": record.number,
         "command": record.intent.command,
+        "allowances": list(record.intent.allowances),
         "state": record.state.value,
         "message": record.message,
         "started": record.started,
@@ -214,3 +274,44 @@ def of_record(record: Record) -> Json:
 def of_cells(cells: Iterable[Cell]) -> list[Json]:
     """Cells as objects."""
     return [cell._asdict() for cell in cells]
+
+
+def of_probed(probed: Probed) -> Json:
+    """How every node answered; latencies are milliseconds."""
+    return {
+        "cluster": probed.cluster,
+        "tries": probed.tries,
+        "nodes": [_probe(probe) for probe in probed.nodes],
+    }
+
+
+def _probe(probe: Probe) -> Json:
+    slowest = max(probe.latencies, default=None)
+    return {
+        "name": probe.node.name,
+        "url": probe.node.url,
+        "labels": dict(probe.node.labels),
+        "state": probe.state,
+        "median_ms": _ms(probe.median) if probe.answered else None,
+        "max_ms": None if slowest is None else _ms(slowest),
+        "failures": list(probe.failures),
+        "can_list": probe.node.dialect.list_path is not None,
+        "groups": probe.listed,
+    }
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def of_imported(result: Imported, saved: str | None) -> Json:
+    """What a cluster holds, and where it was written to."""
+    return {
+        "cluster": result.cluster,
+        "nodes": [{"name": node.name, "url": node.url} for node in result.nodes],
+        "groups": [{"group": group, "nodes": list(names)} for group, names in result.groups],
+        "partial": list(result.partial),
+        "absent": list(result.absent),
+        "unnamed": list(result.unnamed),
+        "saved": saved,
+    }

@@ -1,4 +1,4 @@
-"""JSON, one document per run: plan, recover, status, history, show, undo."""
+"""JSON, one document per run: plan, recover, status, history, show, undo, nodes, import."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from planner.views import data
 from planner.views.machine import MachineView
 from planner.views.plain import plain_progress
+from planner.views.report import report_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Cell, Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
+    from planner.views.report import Report
 
 
 class DocumentView(MachineView):
@@ -36,9 +38,14 @@ class DocumentView(MachineView):
         undoes: int | None = None,
         doubts: Mapping[Cell, str] | None = None,
     ) -> None:
-        """Print the plan file's document with a ``summary``."""
-        del origin, saved, undoes
-        self._print(data.of_plan(plan, doubts or {}))
+        """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
+
+    def report(self, report: Report) -> None:
+        """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
+        self._printed = True
+        self._out.write(data.page_of(report))
+        self._out.flush()
         self._check()
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
@@ -71,6 +78,25 @@ class DocumentView(MachineView):
     def transaction(self, record: Record) -> None:
         """Print one transaction."""
         self._print({"format": "planner.transaction", "version": 1, **data.of_transaction(record)})
+        self._check()
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Print what each file came to; and the problems, as text, on stderr."""
+        self._print({"format": "planner.validation", "version": 1, **data.of_validated(files)})
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+        self._check()
+
+    def nodes(self, probed: Probed) -> None:
+        """Print how every node answered."""
+        self._print({"format": "planner.nodes", "version": 1, **data.of_probed(probed)})
+        self._check()
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Print what the cluster holds."""
+        del text
+        self._print({"format": "planner.import", "version": 1, **data.of_imported(result, saved)})
         self._check()
 
     def error(self, error: PlannerError) -> None:

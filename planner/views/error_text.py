@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.errors import ChangesPending, Interrupted, Reversed
-from planner.views.layout import Line, Span, paragraph
+from planner.errors import ChangesPending, FileInvalid, Interrupted, Reversed
+from planner.views.layout import EMPTY, Line, Span, paragraph
+from planner.views.source_text import problem_lines
 from planner.views.words import count, fragment, sentence, shown
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ def error_lines(error: PlannerError, width: int | None) -> list[Line]:
         lines = paragraph(sentence(error.what), width, style="bold", hang=0)
     else:
         lines = paragraph(sentence(error.what), width, style="bold", lead=Span("Error: ", "bold red"), hang=2)
+    if isinstance(error, FileInvalid) and error.problems:
+        lines += _problems(error, width)
+        return lines + _labelled("next", error.next, width)
     lines += _labelled("where", error.where, width) + _labelled("why", error.why, width)
     for detail in error.details[:MAX_DETAILS]:
         lines += paragraph(shown(detail.strip()), width, lead=Span("  - "), hang=4)
@@ -30,6 +34,18 @@ def error_lines(error: PlannerError, width: int | None) -> list[Line]:
         more = f"… and {count(len(error.details) - MAX_DETAILS, 'more line')}"
         lines += paragraph(more, width, lead=Span("  - "), hang=4)
     return lines + _labelled("next", error.next, width)
+
+
+def _problems(error: FileInvalid, width: int | None) -> list[Line]:
+    """Every problem with its line, an empty line around each: where it is says the problem itself."""
+    lines: list[Line] = []
+    for problem in error.problems[:MAX_DETAILS]:
+        lines += [EMPTY, *problem_lines(problem, error.where, width)]
+    lines.append(EMPTY)
+    if len(error.problems) > MAX_DETAILS:
+        more = f"… and {count(len(error.problems) - MAX_DETAILS, 'more problem')}"
+        lines += [*paragraph(more, width, hang=2), EMPTY]
+    return lines
 
 
 def _labelled(label: str, text: str, width: int | None) -> list[Line]:

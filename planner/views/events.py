@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from planner import __version__
 from planner.views import data
 from planner.views.machine import MachineView
+from planner.views.report import report_of
 from planner.views.tally import Tally
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Cell, Event, Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel
+    from planner.views.report import Report
 
 FORMAT = "planner.events"
 VERSION = 1
@@ -28,8 +30,8 @@ class EventView(MachineView):
     """See `planner.views.base.View`.
 
     The first line is of type ``version``; the last one is of type ``summary``, or ``error``. In between are
-    ``plan``, ``recovering``, ``status``, ``history``, ``transaction``, ``warning`` and the kinds of
-    `planner.model.EVENT_KINDS`.
+    ``plan``, ``recovering``, ``status``, ``history``, ``transaction``, ``nodes``, ``import``, ``warning`` and
+    the kinds of `planner.model.EVENT_KINDS`.
     """
 
     def __init__(self, out: Channel, err: Channel, *, clock: Clock, quiet: bool = False) -> None:
@@ -47,8 +49,11 @@ class EventView(MachineView):
         doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Write the plan, as in its file, with a ``summary``."""
-        del origin, saved, undoes
-        self._line("plan", {"plan": data.of_plan(plan, doubts or {})})
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
+
+    def report(self, report: Report) -> None:
+        """Write the plan, as in its file, with a ``summary``."""
+        self._line("plan", {"plan": data.of_plan(report)})
         self._check()
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
@@ -79,6 +84,22 @@ class EventView(MachineView):
     def transaction(self, record: Record) -> None:
         """Write one transaction."""
         self._line("transaction", data.of_transaction(record))
+        self._check()
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Write what each file came to."""
+        self._line("validation", data.of_validated(files))
+        self._check()
+
+    def nodes(self, probed: Probed) -> None:
+        """Write how every node answered."""
+        self._line("nodes", data.of_probed(probed))
+        self._check()
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Write what the cluster holds."""
+        del text
+        self._line("import", data.of_imported(result, saved))
         self._check()
 
     def error(self, error: PlannerError) -> None:

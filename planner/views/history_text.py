@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner import codec
 from planner.model import Action
 from planner.times import between
 from planner.views.journal_words import RESULTS, STYLES
 from planner.views.layout import MIN_COLUMNS, Line, Span, paragraph
-from planner.views.words import cut, duration, shown, width_of
+from planner.views.words import allowed, cut, duration, shown, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,7 @@ def _cells(record: Record) -> tuple[str, ...]:
         " ".join(f"{mark}{number:,}" for mark, number in counts if number) or "none",
         shown(_minute(record.started)),
         "not yet" if not record.finished else "?" if took is None else duration(took),
-        shown(record.intent.command),
+        shown(record.intent.command) + (" (partial)" if codec.is_partial(record.intent.plan) else ""),
     )
 
 
@@ -90,9 +91,8 @@ def _told(dropped: Sequence[str], record: Record) -> list[str]:
 
 def _remark(record: Record) -> str:
     """Who, what was allowed, why, and who came later."""
-    allowed = ", ".join(record.intent.allowances)
-    parts = [record.holder, f"allowed {allowed}" if allowed else "", record.message]
-    text = ": ".join(filter(None, parts))
+    words = allowed(record.intent.allowances)
+    text = ": ".join(filter(None, (record.holder, words and f"allowed {words}", record.message)))
     later = f"; later {record.notes[-1].who}: {record.notes[-1].text}" if record.notes else ""
     return shown(text + later)
 

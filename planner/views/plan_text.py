@@ -5,75 +5,90 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from planner.guards import named
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
-from planner.views.summary import NO_DOUBTS, Kind, Row, rows_of, summarize
-from planner.views.words import (
-    count,
-    fragment,
-    on_nodes,
-    plan_sentence,
-    sentence,
-    shown,
-    unchanged_sentence,
-    undo_sentence,
-)
+from planner.views.summary import Kind, Row, unmanaged_rows
+from planner.views.words import allowed, count, fragment, on_nodes, partial_sentence, sentence, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from planner.model import Cell, Plan, Refusal
+    from planner.model import Plan, Refusal
+    from planner.scope import PlanScope
+    from planner.views.report import Report
 
 MAX_ROWS = 200
 """Rows of the diff that a terminal shows; nobody reads ten thousand there."""
+
+MAX_UNMANAGED = 10
+"""Unmanaged groups that a terminal shows: they must not hide what is going to happen."""
 
 MARKS = {
     Kind.CREATE: ("+", "green"),
     Kind.REPAIR: ("~", "yellow"),
     Kind.DELETE: ("-", "red"),
     Kind.ADOPT: ("=", "blue"),
+    Kind.PROTECT: ("=", "blue"),
+    Kind.UNPROTECT: ("=", "blue"),
     Kind.FORGET: (" ", "dim"),
     Kind.KEEP: (" ", "dim"),
+    Kind.UNMANAGED: ("?", "dim"),
 }
 REMARKS = {
     Kind.ADOPT: "exists already",
+    Kind.PROTECT: "may not be deleted from now on",
+    Kind.UNPROTECT: "may be deleted from now on",
     Kind.FORGET: "gone already, no longer managed",
     Kind.KEEP: "adopted, no longer declared: stays",
 }
 
 
-def plan_lines(
-    plan: Plan,
-    width: int | None,
-    *,
-    origin: str,
-    saved: str | None,
-    undoes: int | None = None,
-    doubts: Mapping[Cell, str] = NO_DOUBTS,
-) -> list[Line]:
-    """Everything that `planner plan` prints, and `planner undo` of transaction `undoes`."""
-    rows = rows_of(plan, doubts)
-    lines: list[Line] = diff_lines(rows, len(plan.nodes), width)
+def plan_lines(report: Report, width: int | None) -> list[Line]:
+    """Everything that `planner plan`, `planner undo` and `planner show` of a plan file print."""
+    plan = report.plan
+    left_out = plan.scope.nodes_left_out if plan.scope else 0
+    lines: list[Line] = diff_lines(report.rows, len(plan.nodes), width, left_out=left_out)
+    lines += unmanaged_lines(plan, width)
     if lines:
         lines.append(EMPTY)
-    lines += paragraph(_total(plan, rows, origin, undoes), width, style="bold")
+    lines += paragraph(report.sentence, width, style="bold")
+    lines += partial_lines(plan.scope, width)
+    if plan.allowances:
+        lines += paragraph(f"Allowed knowingly: {allowed(plan.allowances)}.", width, style="yellow")
+    groups: tuple[str, ...] = ()
     for refusal in plan.refusals:
-        lines += _refusal(refusal, width)
+        lines += _refusal(refusal, width, listed=refusal.groups == groups)
+        groups = refusal.groups
     if plan.refusals:
-        lines += paragraph("`planner apply` will refuse this plan.", width, style="red")
+        lines += paragraph("As it is, this plan cannot be applied.", width, style="red")
     for warning in plan.warnings:
         lines += warning_lines(warning, width)
-    if saved is not None:
-        lines += paragraph(_saved(plan, saved), width)
+    if how := _how_to_apply(report):
+        lines += paragraph(how, width)
     return lines
 
 
-def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None) -> list[Line]:
+def diff_lines(rows: tuple[Row, ...], nodes: int, width: int | None, *, left_out: int = 0) -> list[Line]:
     """One entry per row; where there are too many, the first ones, and how many more groups there are."""
     first = _first(rows)
-    lines = table([_entry(row, nodes) for row in first], width)
+    lines = table([_entry(row, nodes, left_out) for row in first], width)
     hidden = {row.group for row in rows} - {row.group for row in first}
     if hidden:
         more = f"… and {count(len(hidden), 'more group')} (see --format json)"
+        lines += paragraph(more, width, style="dim", hang=2)
+    return lines
+
+
+def partial_lines(scope: PlanScope | None, width: int | None) -> list[Line]:
+    """What a partial plan leaves out; nothing for a whole plan."""
+    return [] if scope is None else paragraph(partial_sentence(scope), width, style="yellow")
+
+
+def unmanaged_lines(plan: Plan, width: int | None) -> list[Line]:
+    """What nobody declared and nobody manages: the first groups, and how many more there are."""
+    rows = unmanaged_rows(plan)
+    left_out = plan.scope.nodes_left_out if plan.scope else 0
+    lines = table([_entry(row, len(plan.nodes), left_out) for row in rows[:MAX_UNMANAGED]], width)
+    if len(rows) > MAX_UNMANAGED:
+        more = f"… and {count(len(rows) - MAX_UNMANAGED, 'more unmanaged group')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
     return lines
 
@@ -99,28 +114,27 @@ def _first(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return tuple(chosen)
 
 
-def _entry(row: Row, nodes: int) -> Entry:
+def _entry(row: Row, nodes: int, left_out: int) -> Entry:
     symbol, style = MARKS[row.kind]
-    reason = shown(row.reason) or REMARKS.get(row.kind, "")
-    reason = ", ".join(filter(None, (shown(row.doubt), reason)))
-    where = on_nodes(row.nodes, nodes)
+    remarks = (shown(row.doubt), shown(row.reason) or REMARKS.get(row.kind, ""), row.protection)
+    where = on_nodes(row.nodes, nodes, left_out=left_out) if row.nodes else ""
+    reason = ", ".join(filter(None, remarks))
     return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, reason), style)
 
 
-def _refusal(refusal: Refusal, width: int | None) -> list[Line]:
+def _refusal(refusal: Refusal, width: int | None, *, listed: bool) -> list[Line]:
+    """Why, which groups (unless they are `listed` already) and the cure."""
     lead = Span("! Refused: ", "bold red")
     lines = paragraph(sentence(refusal.why), width, style="red", lead=lead, hang=2)
+    if refusal.groups and not listed:
+        lines += paragraph(shown(named(refusal.groups)), width, lead=Span("  groups: "), hang=4)
     return lines + paragraph(fragment(refusal.cure), width, lead=Span("  next: "), hang=4)
 
 
-def _total(plan: Plan, rows: tuple[Row, ...], origin: str, undoes: int | None) -> str:
-    if plan.has_changes:
-        return plan_sentence(summarize(plan, rows))
-    return unchanged_sentence(origin) if undoes is None else undo_sentence(undoes, len(plan.forgets))
-
-
-def _saved(plan: Plan, saved: str) -> str:
-    name = shown(saved)
-    if plan.refusals or plan.is_empty:
-        return f"Saved to {name}."
-    return f"Saved to {name}. Apply exactly this: planner apply {shown(shlex.quote(saved))}"
+def _how_to_apply(report: Report) -> str:
+    if report.saved is None:
+        return ""
+    saved = "" if report.offline else f"Saved to {shown(report.saved)}. "
+    if report.can_be_applied:
+        saved += f"Apply exactly this: planner apply {shown(shlex.quote(report.saved))}"
+    return saved.rstrip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.views.layout import Line, Span, paragraph
+from planner.views.plan_text import partial_lines
 from planner.views.summary import summarize
 from planner.views.words import applied_sentence, shown, unchanged_sentence
 
@@ -22,9 +23,11 @@ def applied_lines(result: Applied, width: int | None, *, origin: str) -> list[Li
     if result.already is not None:
         return paragraph(f"Already applied by TX {result.already}.", width, style="bold")
     if result.number is None:
-        return paragraph(unchanged_sentence(origin), width, style="bold")
+        lines = paragraph(unchanged_sentence(origin, result.plan.scope), width, style="bold")
+        return lines + partial_lines(result.plan.scope, width)
     text = applied_sentence(summarize(result.plan, without=result.not_ours))
     lines = paragraph(text, width, style="bold green")
+    lines += partial_lines(result.plan.scope, width)
     lines += _not_ours(result.not_ours, width)
     return lines + paragraph(f"Transaction {result.number}.", width, style="dim")
 

@@ -15,20 +15,30 @@ if TYPE_CHECKING:
 
     from planner.model import Cell, Plan, Step
     from planner.ports import CellMark, Record
+    from planner.scope import PlanScope
 
 
 class Kind(enum.StrEnum):
-    """What happens to a group. The last two send no request and are no change."""
+    """What happens to a group. Only the first four are changes; only the first three send requests."""
 
     CREATE = "create"
     REPAIR = "repair"
     DELETE = "delete"
     ADOPT = "adopt"
+    PROTECT = "protect"
+    UNPROTECT = "unprotect"
     FORGET = "forget"
     KEEP = "keep"
+    UNMANAGED = "unmanaged"
 
 
 WRITES = frozenset({Kind.CREATE, Kind.REPAIR, Kind.DELETE})
+
+CHANGES = frozenset({Kind.CREATE, Kind.REPAIR, Kind.DELETE, Kind.ADOPT})
+"""What happens to cells, and counts as a change."""
+
+PROTECTED = "protected"
+UNPROTECTED = "no longer protected"
 
 STAYS = "stays, no longer managed"
 """Of a cell that is forgotten though it exists: an undone adoption."""
@@ -41,8 +51,9 @@ class Row:
     Attributes:
         kind: a create is a repair where the group exists on other nodes already, or has drifted.
         group: its id, as it is.
-        nodes: names, in the plan's order.
+        nodes: names, in the plan's order; none where only the protection changes.
         reason: why, where it is more than 'declared'; several are joined.
+        protection: `PROTECTED` or `UNPROTECTED` where that becomes so together with another change.
         doubt: what leaves its cells in doubt: an unfinished transaction. Such cells have rows of their own.
     """
 
@@ -50,14 +61,21 @@ class Row:
     group: str
     nodes: tuple[str, ...]
     reason: str = ""
+    protection: str = ""
     doubt: str = ""
+
+    @property
+    def why(self) -> str:
+        """What leaves its cells in doubt, and the reason."""
+        return ", ".join(filter(None, (self.doubt, self.reason)))
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Counts of groups per kind; nodes that get a request; requests, one per step.
 
-    A group that is created on one node and deleted from another counts in both.
+    A group that is created on one node and deleted from another counts in both. A group counts as protected,
+    or as unprotected, where nothing else changes of it. `scope` is the part that a partial plan is about.
     """
 
     create: int = 0
@@ -66,13 +84,16 @@ class Summary:
     adopt: int = 0
     nodes: int = 0
     requests: int = 0
+    protect: int = 0
+    unprotect: int = 0
+    scope: PlanScope | None = None
 
 
 NO_DOUBTS: Mapping[Cell, str] = MappingProxyType({})
 
 
 def rows_of(plan: Plan, doubts: Mapping[Cell, str] = NO_DOUBTS) -> tuple[Row, ...]:
-    """The rows of a plan, those of one group together: creates, adoptions, deletes, what stays.
+    """The rows of a plan, those of one group together: create, adopt, delete, what stays, protection.
 
     Args:
         plan: what is shown.
@@ -105,11 +126,49 @@ def rows_of(plan: Plan, doubts: Mapping[Cell, str] = NO_DOUBTS) -> tuple[Row, ..
         add(Kind.KEEP, cell)
     for cell in plan.forgets:
         add(Kind.FORGET, cell, STAYS if cell in present else "")
+    notes = _note_protection(plan, groups)
     return tuple(
-        Row(kind, group, tuple(sorted(draft.nodes, key=order.__getitem__)), ", ".join(draft.reasons), doubt)
+        Row(
+            kind,
+            group,
+            tuple(sorted(draft.nodes, key=order.__getitem__)),
+            ", ".join(draft.reasons),
+            notes.get((group, (kind, doubt)), ""),
+            doubt,
+        )
         for group, drafts in groups.items()
         for (kind, doubt), draft in drafts.items()
     )
+
+
+def _note_protection(
+    plan: Plan, groups: dict[str, dict[tuple[Kind, str], _Draft]]
+) -> dict[tuple[str, tuple[Kind, str]], str]:
+    """Which row tells what becomes of a group's protection: a row of its own where nothing else changes."""
+    notes = {}
+    for ids, own, note in (
+        (plan.protects, Kind.PROTECT, PROTECTED),
+        (plan.unprotects, Kind.UNPROTECT, UNPROTECTED),
+    ):
+        for group in ids:
+            drafts = groups.setdefault(group, {})
+            first = next((row for row in drafts if row[0] in CHANGES), None)
+            if first is None:
+                drafts[own, ""] = _Draft([], {})
+            else:
+                notes[group, first] = note
+    return notes
+
+
+def unmanaged_rows(plan: Plan) -> tuple[Row, ...]:
+    """One row per group that nobody declared and nobody manages, with the nodes that hold it.
+
+    They are none of `rows_of`: there may be a hundred thousand, and nothing happens to them.
+    """
+    holders: dict[str, list[str]] = {}
+    for cell in plan.unmanaged:
+        holders.setdefault(cell.group, []).append(cell.node)
+    return tuple(Row(Kind.UNMANAGED, group, tuple(names)) for group, names in holders.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +201,9 @@ def summarize(plan: Plan, rows: Iterable[Row] | None = None, without: Collection
         adopt=counts[Kind.ADOPT],
         nodes=len({cell.node for cell in cells}),
         requests=len(cells),
+        protect=counts[Kind.PROTECT],
+        unprotect=counts[Kind.UNPROTECT],
+        scope=plan.scope,
     )
 
 

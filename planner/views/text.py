@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from planner.views.error_text import error_lines
 from planner.views.history_text import history_lines
 from planner.views.layout import Span, paragraph
+from planner.views.nodes_text import imported_lines, nodes_lines
 from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
 from planner.views.recovery_text import recovered_lines, recovering_lines
+from planner.views.report import report_of
 from planner.views.result_text import applied_lines
 from planner.views.status_text import status_lines
 from planner.views.transaction_text import transaction_lines
-from planner.views.words import shown
+from planner.views.words import shown, valid_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Cell, Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
+    from planner.views.report import Report
     from planner.views.screen import Screen
 
 
@@ -46,10 +49,11 @@ class TextView:
         doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Show the diff and what it amounts to."""
-        width = self._out.width
-        self._out.show(
-            plan_lines(plan, width, origin=origin, saved=saved, undoes=undoes, doubts=doubts or {})
-        )
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
+
+    def report(self, report: Report) -> None:
+        """Show the diff and what it amounts to."""
+        self._out.show(plan_lines(report, self._out.width))
         check_written(self._out.channel)
 
     def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
@@ -58,8 +62,9 @@ class TextView:
         self._remark_lost()
 
     def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
-        """Show what is brought back, and what is set aside."""
-        self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run, aside=aside))
+        """Show what is brought back and set aside; a quiet run says what it came to, and no more."""
+        if dry_run or not self._quiet:
+            self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run, aside=aside))
         if dry_run:
             check_written(self._out.channel)
 
@@ -81,6 +86,30 @@ class TextView:
     def transaction(self, record: Record) -> None:
         """Show one transaction."""
         self._out.show(transaction_lines(record, self._out.width))
+        check_written(self._out.channel)
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show a sentence for each valid file, and the problems of the others on stderr."""
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+            else:
+                self._out.show(paragraph(valid_sentence(each), self._out.width))
+        check_written(self._out.channel)
+
+    def nodes(self, probed: Probed) -> None:
+        """Show how every node answered."""
+        self._out.show(nodes_lines(probed, self._out.width))
+        check_written(self._out.channel)
+
+    def imported(self, result: Imported, text: str, saved: str | None = None) -> None:
+        """Show the file's text as it is, or where it was written to."""
+        if saved is not None:
+            self._out.show(imported_lines(result, saved, self._out.width))
+        elif self._out.channel.isatty():
+            self._out.channel.write("".join(f"{shown(line.expandtabs())}\n" for line in text.splitlines()))
+        else:
+            self._out.channel.write(text)
         check_written(self._out.channel)
 
     def error(self, error: PlannerError) -> None:

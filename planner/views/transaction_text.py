@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.errors import PlannerError
 from planner.model import StepState, TransactionState
 from planner.times import between
-from planner.undo import adopts_of
+from planner.undo import plan_of
 from planner.views.journal_words import COUNTED, STYLES, all_told_by, kinds_of, mark_of, ranges, when
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
-from planner.views.plan_text import MARKS
-from planner.views.words import count, duration, on_nodes, shown
+from planner.views.plan_text import MARKS, partial_lines
+from planner.views.words import allowed, count, duration, on_nodes, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from planner.model import Plan
     from planner.ports import Record
     from planner.views.summary import Kind
 
@@ -34,15 +36,21 @@ def transaction_lines(record: Record, width: int | None) -> list[Line]:
     for label, fact in _facts(record):
         if fact:
             lines += paragraph(shown(fact), width, lead=Span(f"{label}: ", "cyan"), hang=2)
+    try:
+        plan, unread = plan_of(record), ""
+    except PlannerError as error:
+        plan, unread = None, error.why
+    scope = plan.scope if plan else None
+    lines += partial_lines(scope, width)
     lines.append(EMPTY)
     rows = _rows(record)
-    nodes = len(record.intent.nodes)
-    adopted = _adopted(record, nodes)
+    where = partial(on_nodes, of=len(record.intent.nodes), left_out=scope.nodes_left_out if scope else 0)
+    others = _without_requests(plan, unread, where, done=record.state is TransactionState.APPLIED)
     numbered = width is None or width >= NUMBERED
     digits = max((len(ranges(row.numbers)) for row in rows), default=0) if numbered else 0
-    entries = [_entry(row, nodes, digits) for row in _first(rows)]
-    lines += table([*entries, *(_indented(each, digits) for each in adopted[:MAX_ROWS])], width)
-    hidden = max(len(rows) - MAX_ROWS, 0) + max(len(adopted) - MAX_ROWS, 0)
+    entries = [_entry(row, where, digits) for row in _first(rows)]
+    lines += table([*entries, *(_indented(each, digits) for each in others[:MAX_ROWS])], width)
+    hidden = max(len(rows) - MAX_ROWS, 0) + max(len(others) - MAX_ROWS, 0)
     if hidden:
         more = f"… and {count(hidden, 'more row')} (see --format json)"
         lines += paragraph(more, width, style="dim", hang=2)
@@ -57,7 +65,7 @@ def _facts(record: Record) -> Iterable[tuple[str, str]]:
     yield "started", when(record.started)
     yield "finished", f"{when(record.finished)}{lasted}" if record.finished else "not yet"
     yield "message", record.message
-    yield "allowed", ", ".join(record.intent.allowances)
+    yield "allowed", allowed(record.intent.allowances)
     for note in record.notes:
         yield "later", f"{when(note.at)}, {note.who}: {note.text}"
     yield "plan", record.intent.plan_digest
@@ -101,12 +109,12 @@ def _first(rows: list[_Row]) -> list[_Row]:
     return [rows[n] for n in sorted(ranked[:MAX_ROWS])]
 
 
-def _entry(row: _Row, nodes: int, digits: int) -> Entry:
+def _entry(row: _Row, where: Callable[[list[str]], str], digits: int) -> Entry:
     symbol, style = MARKS[row.kind]
     outcome = row.outcome if row.reason in ("", "declared") else f"{row.outcome} ({shown(row.reason)})"
     number = f"  {ranges(row.numbers):>{digits}}" if digits else ""
     mark = f"{number}  {symbol} {row.kind:<6}  "
-    return Entry(mark, shown(row.group), (on_nodes(row.nodes, nodes), outcome), style)
+    return Entry(mark, shown(row.group), (where(row.nodes), outcome), style)
 
 
 def _indented(entry: Entry, digits: int) -> Entry:
@@ -114,19 +122,25 @@ def _indented(entry: Entry, digits: int) -> Entry:
     return entry._replace(mark=f"  {' ' * digits}{entry.mark}") if digits else entry
 
 
-def _adopted(record: Record, nodes: int) -> list[Entry]:
-    try:
-        cells = adopts_of(record)
-    except PlannerError as error:
-        return [Entry("  = ", shown(f"what it adopted cannot be told: {error.why}"), (), "dim")]
+def _without_requests(
+    plan: Plan | None, unread: str, where: Callable[[list[str]], str], *, done: bool
+) -> list[Entry]:
+    """What it adopted, and what became of protection; only an apply that came to its end has done it."""
+    if unread:
+        return [Entry("  = ", shown(f"what it adopted cannot be told: {unread}"), (), "dim")]
+    if plan is None:
+        return []
     groups: dict[str, list[str]] = {}
-    for cell in cells:
+    for cell in plan.adopts:
         groups.setdefault(cell.group, []).append(cell.node)
-    word = "adopted" if record.state is TransactionState.APPLIED else "not adopted"
-    return [
-        Entry("  = adopt   ", shown(group), (on_nodes(names, nodes), word), "blue")
-        for group, names in groups.items()
+    word = "adopted" if done else "not adopted"
+    entries = [
+        Entry("  = adopt   ", shown(group), (where(names), word), "blue") for group, names in groups.items()
     ]
+    for kind, ids in (("protect", plan.protects), ("unprotect", plan.unprotects)):
+        word = "recorded" if done else "not recorded"
+        entries += [Entry(f"  = {kind}  ", shown(group), ("", word), "blue") for group in ids]
+    return entries
 
 
 def _total(record: Record) -> str:

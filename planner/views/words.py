@@ -5,11 +5,14 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from planner.scope import has_wildcards
 from planner.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from planner.results import Validated
+    from planner.scope import PlanScope
     from planner.views.summary import Summary
 
 __all__ = [
@@ -103,14 +106,40 @@ def fragment(text: str) -> str:
     return text if several or text.endswith("...") else text.rstrip(".")
 
 
-def on_nodes(names: Sequence[str], of: int) -> str:
-    """``on all 3 nodes``, ``on node01, node02``, ``on node01, node02, node03 and 12 more``."""
+def on_nodes(names: Sequence[str], of: int, *, left_out: int = 0) -> str:
+    """``on all 3 nodes``, ``on node01, node02``, ``on node01, node02, node03 and 12 more``.
+
+    Args:
+        names: of the nodes.
+        of: how many nodes the plan is about.
+        left_out: how many it leaves out; those are none of 'all'.
+    """
     if len(names) == of > 1:
-        return f"on all {of:,} nodes"
+        return f"on all {of:,} nodes{' of the plan' if left_out else ''}"
+    return f"on {_some(names)}"
+
+
+def _some(names: Sequence[str]) -> str:
     if len(names) <= NAMES_SHOWN:
-        return f"on {', '.join(map(shown, names))}"
+        return ", ".join(map(shown, names))
     some = ", ".join(map(shown, names[: NAMES_SHOWN - 1]))
-    return f"on {some} and {len(names) - NAMES_SHOWN + 1:,} more"
+    return f"{some} and {len(names) - NAMES_SHOWN + 1:,} more"
+
+
+ALLOWED = {
+    "delete-adopted": "deletes of adopted groups",
+    "lossy-delete": "deletes of records that show more than the id",
+}
+
+
+def allowed(allowances: Iterable[str]) -> str:
+    """What a plan was knowingly allowed: ``up to 5 deletes, deletes of adopted groups``."""
+    words = []
+    for each in allowances:
+        number = each.removeprefix("deletes=")
+        known = number != each and number.isascii() and number.isdigit()
+        words.append(f"up to {count(int(number), 'delete')}" if known else ALLOWED.get(each, each))
+    return shown(", ".join(words))
 
 
 def plan_sentence(summary: Summary) -> str:
@@ -120,6 +149,8 @@ def plan_sentence(summary: Summary) -> str:
         (summary.repair, "repair"),
         (summary.delete, "delete"),
         (summary.adopt, "adopt"),
+        (summary.protect, "protect"),
+        (summary.unprotect, "unprotect"),
     )
     parts = ", ".join(f"{number:,} to {verb}" for number, verb in counts if number)
     if not summary.requests:
@@ -134,6 +165,8 @@ def applied_sentence(summary: Summary) -> str:
         (summary.repair, "repaired"),
         (summary.delete, "deleted"),
         (summary.adopt, "adopted"),
+        (summary.protect, "protected"),
+        (summary.unprotect, "no longer protected"),
     )
     parts = [(number, verb) for number, verb in counts if number]
     if not parts:
@@ -144,9 +177,53 @@ def applied_sentence(summary: Summary) -> str:
     return f"Apply complete: {text}{where}."
 
 
-def unchanged_sentence(origin: str) -> str:
-    """Say ``No changes. Every node matches groups.yaml.``, with the file's own name."""
+def partial_sentence(scope: PlanScope) -> str:
+    """Such as ``Partial plan: only groups matching pay*, without node03: 1 of 3 nodes is left out.``."""
+    left = [
+        f"{some:,} of {count(of, noun)}"
+        for some, of, noun in (
+            (scope.groups_left_out, scope.groups_total, "group"),
+            (scope.nodes_left_out, scope.nodes_total, "node"),
+        )
+        if some
+    ]
+    one = len(left) == 1 and scope.groups_left_out + scope.nodes_left_out == 1
+    out = f"{' and '.join(left)} {'is' if one else 'are'} left out" if left else "nothing is left out"
+    return f"Partial plan: {_asked(scope)}: {out}."
+
+
+def _asked(scope: PlanScope) -> str:
+    """``only groups matching pay*, without node03``."""
+    patterns = scope.patterns
+    parts = (
+        ("only", "group", patterns.groups),
+        ("without", "group", patterns.exclude_groups),
+        ("only", "node", patterns.nodes),
+        ("without", "node", patterns.exclude_nodes),
+    )
+    return ", ".join(f"{word} {_matching(noun, those)}" for word, noun, those in parts if those)
+
+
+def _matching(noun: str, patterns: Sequence[str]) -> str:
+    """``groups matching pay*``, ``group payments``, ``node03``: a node's name says what it is."""
+    if any(map(has_wildcards, patterns)):
+        return f"{noun}s matching {_some(patterns)}"
+    if noun == "node":
+        return _some(patterns)
+    return f"{noun}{'s' if len(patterns) > 1 else ''} {_some(patterns)}"
+
+
+def unchanged_sentence(origin: str, scope: PlanScope | None = None) -> str:
+    """``No changes. Every node matches groups.yaml.``, with the file's own name; of a part, what is true."""
+    if scope is not None:
+        return f"No changes in the part that was looked at: it matches {shown(origin)}."
     return f"No changes. Every node matches {shown(origin)}."
+
+
+def valid_sentence(checked: Validated) -> str:
+    """Say that a file is valid, and what it holds."""
+    amount = f"{count(checked.groups, 'group')} on {count(checked.nodes, 'node')}"
+    return f"{shown(checked.file)} is valid: {amount} of cluster {shown(checked.cluster)}."
 
 
 def undo_sentence(number: int, forgets: int) -> str:

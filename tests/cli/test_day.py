@@ -155,6 +155,28 @@ def test_limits_and_protection_refuse_before_the_first_write(shop: Shop, cluster
     assert writes(cluster) == seen
 
 
+def test_protection_outlives_its_entry_until_an_apply_ends_it(shop: Shop, cluster: SimulatedCluster) -> None:
+    shop.file("kept", "old", "{id: a, protect: true}")
+    assert "  + create  a     on all 3 nodes  protected\n" in shop.run("apply", "--yes").out
+    shop.file("kept", "old")
+    ended = shop.run("apply", "--yes", "--allow-deletes", "5")
+    assert ended.code == 7
+    assert "  groups: a\n" in ended.out
+    assert "planner apply" not in ended.out
+    assert "put the entry back without `protect: true`, apply, then remove it" in ended.err
+    shop.file("kept", "old", "a")
+    ended = shop.run("plan", "--detailed-exitcode")
+    assert ended.code == 2
+    assert "Plan: 1 to unprotect (no requests).\n" in ended.out
+    assert "Apply complete: 1 group no longer protected.\n" in shop.run("apply", "--yes").out
+    assert shop.run("plan", "--detailed-exitcode").code == 0
+    shop.file("kept", "old", more="limits: {max_deletes: 0}\n")
+    assert shop.run("apply", "--yes", "--allow-deletes", "1").code == 0
+    assert holds(cluster, "kept", "old")
+    assert "allowed up to 1 delete" in shop.run("history").out
+    assert shop.run("show", "3", "--format", "json").json["allowances"] == ["deletes=1"]
+
+
 def test_two_applies_at_once(shop: Shop, cluster: SimulatedCluster) -> None:
     shop.file(*FILE)
     shop.settings["PLANNER_READ_TIMEOUT"] = "20s"  # the held request must not time out

@@ -11,9 +11,9 @@ import pytest
 
 from planner.clock import SystemClock
 from planner.desired import parse
-from planner.errors import NodesUnreadable
 from planner.model import Node
 from planner.nodes import HttpNodes
+from planner.verdict import Call, Listing, Method, judge_list
 from tests.cli.foreign import GONE, HELD, Deviation, ForeignNode, two
 
 WANTED = ("kept", "a", "b/c", GONE)
@@ -203,21 +203,25 @@ def test_a_wrong_id_field_on_nodes_that_hold_nothing_is_named(tmp_path: Path) ->
 
 @pytest.mark.parametrize("listing", ["", "groups"])
 def test_the_list_of_all_ids_as_the_file_says(tmp_path: Path, listing: str) -> None:
-    """No command asks for it yet (`prune` is refused); the setting reaches the client all the same."""
     path = "/api/groups"
     with two(tmp_path, *[Deviation(path=path, slash=False, listing=listing)] * 2) as cluster:
         api = {"list": {"path": path, "field": listing} if listing else path, "id_field": "id"}
         cluster.file(api, "a")
         desired = parse((tmp_path / "groups.yaml").read_text(encoding="utf-8"), origin="groups.yaml")
-        with client(*desired.nodes) as nodes:
-            assert [nodes.list_groups(node) for node in desired.nodes] == [HELD] * 2
+        assert [listed(node) for node in desired.nodes] == [Listing(HELD)] * 2
         east = desired.nodes[0]
         other_field = replace(east.dialect, list_field="" if listing else "items")
         for wrong in (other_field, replace(east.dialect, list_path="/v1/group/")):
-            node = replace(east, dialect=wrong)
-            with client(node) as nodes, pytest.raises(NodesUnreadable) as caught:
-                nodes.list_groups(node)
-            assert "set cluster.api.list" in caught.value.why
+            assert "set cluster.api.list" in listed(replace(east, dialect=wrong)).why
+
+
+def listed(node: Node) -> Listing:
+    """What a node lists, over HTTP."""
+    with client(node) as nodes:
+        nodes.submit(Call(1, Method.LIST, "", node.name, 1))
+        answer = nodes.wait(SystemClock().now() + 10.0)
+        assert answer is not None
+        return judge_list(answer)
 
 
 def client(*nodes: Node) -> HttpNodes:

@@ -26,7 +26,17 @@ def test_history_and_show_of_an_apply_and_a_reverse(applied: Shop, cluster: Simu
     applied.file(*FILE, "b")
     assert applied.run("apply", "--yes").code == 3
     lines = applied.run("history").out.splitlines()
-    assert lines[0].split() == "TX result steps started (UTC) took command who: message".split()
+    assert lines[0].split() == [
+        "TX",
+        "result",
+        "steps",
+        "started",
+        "(UTC)",
+        "took",
+        "command",
+        "who:",
+        "message",
+    ]
     assert lines[1].split()[:3] == ["2", "reversed", "+3"]
     assert lines[2].split()[:4] == ["1", "applied", "+3", "-3"]
     assert "create b on node03" in lines[1]
@@ -106,7 +116,10 @@ def test_limits_stand_against_an_undo_and_are_raised_knowingly(
 ) -> None:
     applied.file(*FILE, more="limits: {max_deletes: 0}\n")
     assert applied.run("undo", "1", "--detailed-exitcode", "--out", "undo.json").code == 7
-    assert applied.run("apply", "undo.json").code == 7
+    ended = applied.run("apply", "undo.json")
+    assert ended.code == 7
+    assert "1 of 2 groups (50 %) would be deleted; max_deletes is 0" in ended.err
+    assert "`planner undo 1 --allow-deletes 1 --out plan.json`" in ended.err
     assert applied.run("undo", "1", "--allow-deletes", "1", "--out", "undo.json").code == 0
     assert applied.run("apply", "undo.json").code == 0
     assert cluster.groups() == dict.fromkeys(cluster.names, ("kept", "old"))

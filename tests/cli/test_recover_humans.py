@@ -1,4 +1,4 @@
-"""After a run that died or failed: what `status`, `plan`, `recover`, `show` and `apply` say, one after the other."""
+"""After a run that failed: what `status`, `plan`, `recover`, `show` and `apply` say, one after the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_every_screen_counts_the_same_cells_and_a_recovery_is_remembered(
     status = left.run("status", "--check")
     assert status.code == 4
     first, *others = status.out.splitlines()
-    assert first == "Transaction 1 (apply) is unfinished (reverse-incomplete): 4 cells may not be as they were."
+    assert (
+        first == "Transaction 1 (apply) is unfinished (reverse-incomplete): 4 cells may not be as they were."
+    )
     assert "Open: 4 cells" in others
     assert "  a  on node02, node03  should be absent  not undone: 500\n" in status.out
     assert "planner recover --skip node0" in status.out

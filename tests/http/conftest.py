@@ -71,6 +71,9 @@ class Run:
     def read(self, group: str = "foo", tries: int = 3) -> Answer:
         return self.call(Method.READ, group, tries)
 
+    def list(self, tries: int = 3) -> Answer:
+        return self.call(Method.LIST, "", tries)
+
     def create(self, group: str = "foo", tries: int = 3) -> Answer:
         return self.call(Method.CREATE, group, tries)
 

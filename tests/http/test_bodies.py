@@ -7,10 +7,9 @@ import json
 
 import pytest
 
-from planner.errors import NodesUnreadable
 from planner.model import Dialect, Node, Presence
 from planner.nodes.body import LARGEST
-from planner.verdict import Body, TryEnd, judge_read
+from planner.verdict import Body, Listing, TryEnd, judge_list, judge_read
 from tests.http.conftest import Start, ends
 from tests.http.server import Action, answer, drip, group, raw
 
@@ -141,7 +140,7 @@ LISTS = {
 def test_a_list(start: Start, name: str) -> None:
     dialect, value, expected = LISTS[name]
     run = start(answer(500), answer(200, value), dialect=dialect, prefix="/pre")
-    assert run.nodes.list_groups(Node("node01", run.server.url, dialect=dialect)) == expected
+    assert judge_list(run.list()) == Listing(expected)
     assert run.server.targets() == ["GET /pre/v1/group/"] * 2
 
 
@@ -153,6 +152,11 @@ def test_a_list(start: Start, name: str) -> None:
             answer(200, {"groups": []}),
             "the answer is not a list: {'groups': []}; if the ids are elsewhere, set cluster.api.list",
         ),
+        (
+            answer(200, ["a"], 'Link: </v1/group/?page=2>; rel="next"'),
+            "the answer is one page of several, and the rest is not asked for",
+        ),
+        (answer(200, ["a", ""]), "the list has an entry without an id: ''"),
         (answer(200, ["a", 5]), "the list has an entry without an id: 5"),
         (answer(200, ["a", {"id": "b"}]), "the list has an entry without an id: {'id': 'b'}"),
         (answer(302, b"", "Location: /login"), "a redirect (302) to '/login'"),
@@ -165,9 +169,7 @@ def test_a_list_that_could_not_be_had_is_no_empty_list(start: Start, action: Act
         action if "broke" not in why else raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]"),
         dialect=dialect,
     )
-    with pytest.raises(NodesUnreadable) as caught:
-        run.nodes.list_groups(Node("node01", run.server.url, dialect=dialect), tries=1)
-    assert caught.value.why == why
+    assert judge_list(run.list(tries=1)) == Listing(None, why)
     assert run.server.targets() == ["GET /v1/group/?all=1"]
 
 
@@ -177,7 +179,7 @@ def test_a_list_that_could_not_even_be_asked_for(start: Start) -> None:
 
     dialect = Dialect(list_path="/v1/group/")
     run = start(dialect=dialect, authorization=unresolved)
-    with pytest.raises(NodesUnreadable) as caught:
-        run.nodes.list_groups(Node("node01", run.server.url, dialect=dialect))
-    assert "no such variable" in caught.value.why
+    listing = judge_list(run.list())
+    assert listing.groups is None
+    assert "no such variable" in listing.why
     assert run.server.received == []

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from planner import codec
+from planner import codec, diff
 from planner.app import applying, planning
-from planner.errors import NodesUnreadable, PlannerError, Refused, Reversed, StalePlan
-from planner.model import Limits, Node, Plan
+from planner.errors import FileInvalid, NodesUnreadable, PlannerError, Refused, Reversed, StalePlan
+from planner.model import Dialect, Limits, Node, Plan, Presence
+from planner.transaction import Observation
 from planner.transaction.cells import Cells
 from planner.verdict import Method
 from tests.builders import ABSENT, NAMES, NODES, READ, RICH, UNLIMITED, Bench, desired, group, refused
-from tests.laws.book import law, nothing, replaced, wrapped
+from tests.laws.book import law, nothing, replaced, when, wrapped
 from tests.simulation import mutations
 
 POST, DEL = Method.CREATE, Method.DELETE
@@ -159,7 +160,7 @@ def a_create_is_checked_again_when_its_check_is_old() -> None:
     assert "create b on node01" not in bench.writes
 
 
-@law("8.6", replaced(applying, "_confirm_applied", lambda plan, already, seen: pytest.fail("not confirmed")))
+@law("8.6", replaced(applying, "_confirm_applied", lambda *_: pytest.fail("not confirmed")))
 def a_plan_that_was_applied_and_still_holds_is_done() -> None:
     bench = Bench("a")
     plan = bench.plan()
@@ -200,11 +201,42 @@ def limits_and_protection_of_today_count_for_a_plan_of_yesterday() -> None:
         refused(bench, Refused, partial(bench.apply, plan), 7)
 
 
+def _forgetful(build: Any) -> Any:
+    return lambda desired, known, *rest, **more: build(
+        desired, replace(known, protected=frozenset()), *rest, **more
+    )
+
+
+def _unrecorded(closing: Any) -> Any:
+    return lambda *args: replace(closing(*args), protected=())
+
+
+@law("9.2", wrapped(planning, "build", _forgetful), wrapped(applying, "_closing", _unrecorded))
+def protection_outlives_the_entry() -> None:
+    bench = Bench(group("x", protect=True), "y")
+    bench.apply()
+    bench.file = desired("y")
+    plan = bench.plan()
+    assert [(refusal.guard, refusal.groups) for refusal in plan.refusals] == [("protect", ("x",))]
+    refused(bench, Refused, lambda: bench.apply(plan), 7)
+    bench.file = desired("y", group("x", state=ABSENT))
+    bench.apply()
+    assert bench.holders("x") == set()
+
+
+@law("9.2", replaced(applying, "_refuse_if_guarded", nothing))
+def a_plan_that_does_not_know_of_protection_is_refused_at_the_apply() -> None:
+    bench = Bench(group("x", protect=True), "y")
+    bench.apply()
+    bench.file = desired("y")
+    refused(bench, Refused, partial(bench.apply, replace(bench.plan(), refusals=())), 7)
+
+
 def _blind(build: Any) -> Any:
     return lambda *args, **more: build(*args, **{**more, "lossy": ()})
 
 
-@law("9.2", wrapped(planning, "build", _blind))
+@law("9.3", wrapped(planning, "build", _blind))
 def a_plan_that_would_lose_more_than_an_id_is_refused() -> None:
     bench = Bench(group("old", state=ABSENT), holds={"old": NAMES})
     bench.always(READ, "old", "node02", RICH)
@@ -212,7 +244,7 @@ def a_plan_that_would_lose_more_than_an_id_is_refused() -> None:
     assert bench.plan(lossy_delete=True).refusals == ()
 
 
-@law("9.2", replaced(applying, "_refuse_if_guarded", nothing))
+@law("9.3", replaced(applying, "_refuse_if_guarded", nothing))
 def a_record_that_became_richer_since_the_plan_refuses_it() -> None:
     """Without this guard the check right before the write would still reverse it; a refusal comes earlier."""
     bench = Bench(group("old", state=ABSENT), holds={"old": NAMES})
@@ -221,7 +253,7 @@ def a_record_that_became_richer_since_the_plan_refuses_it() -> None:
     refused(bench, Refused, lambda: bench.apply(plan), 7)
 
 
-@law("9.2", replaced(Cells, "_check_loss", nothing))
+@law("9.3", replaced(Cells, "_check_loss", nothing))
 def a_record_that_becomes_richer_in_the_last_moment_is_not_deleted() -> None:
     bench = Bench(group("old", state=ABSENT), holds={"old": ["node01"]})
     plan = bench.plan()
@@ -229,3 +261,51 @@ def a_record_that_becomes_richer_in_the_last_moment_is_not_deleted() -> None:
     with pytest.raises(Reversed, match="more than the id"):
         bench.apply(plan)
     assert bench.writes == []
+
+
+def _pruning(judge: Any) -> Any:
+    return lambda *args, **more: judge(*args, **{**more, "prune": True})
+
+
+LISTING = tuple(replace(node, dialect=Dialect(list_path="/v1/group/")) for node in NODES)
+
+
+@law("9.3", wrapped(diff, "_judge", _pruning))
+def what_nobody_declared_is_shown_and_left_alone() -> None:
+    bench = Bench(holds={"a": NAMES, "old": NAMES})
+    bench.file = desired(group("a", "node01"), nodes=LISTING)
+    plan = bench.plan()
+    assert {str(cell) for cell in plan.unmanaged if cell.node == "node02"} == {"a on node02", "old on node02"}
+    bench.apply(plan)
+    assert bench.writes == []
+
+
+@law(
+    "9.3",
+    replaced(planning, "check_prune", nothing),
+    wrapped(planning, "take_lists", lambda old: lambda *args: replace(old(*args), unreadable={})),
+)
+def without_the_list_of_every_node_nothing_is_pruned() -> None:
+    bench = Bench(holds={"old": NAMES})
+    bench.file = desired(nodes=(LISTING[0], *NODES[1:]), prune=True)
+    refused(bench, FileInvalid, bench.plan, 1)
+    bench.file = desired(nodes=LISTING, prune=True)
+    bench.always(Method.LIST, "", "node03", "error_before")
+    refused(bench, NodesUnreadable, bench.plan, 1)
+
+
+@law("9.3", wrapped(planning, "read", lambda old: _believing))
+def what_is_pruned_was_read_on_every_node() -> None:
+    """A list may be older than the cluster: the before-image comes from a read."""
+    bench = Bench(holds={"old": NAMES})
+    bench.file = desired(nodes=LISTING, prune=True)
+    bench.on(READ, "old", "node02", when(lambda: bench.world.nodes["node02"].discard("old")))
+    plan = bench.plan()
+    assert [step.cell.node for step in plan.steps] == ["node03", "node01"]
+    bench.apply(plan)
+    assert bench.holders("old") == set()
+
+
+def _believing(cells: Any, *_args: Any, **_more: Any) -> Observation:
+    """What a list shows is taken as read."""
+    return Observation(presences={cell: expected or Presence.ABSENT for cell, expected in cells})

@@ -59,7 +59,7 @@ def _as_marked(restore: Any) -> Any:
 @law(
     "10.1",
     replaced(Try, "unanswered", property(_nobody_watches)),
-    replaced(diff, "_late", lambda *args: None),
+    replaced(diff, "_late", lambda *args, **also: None),
 )
 def a_late_effect_after_a_reverse_is_found() -> None:
     found_late(reversed_with_an_unanswered_write(), "node02")
@@ -116,7 +116,7 @@ def a_watched_cell_is_read_although_the_file_does_not_name_it() -> None:
     assert [call for _, call in bench.world.submitted if (call.group, call.node) == ("a", "node02")]
 
 
-@law("10.3", replaced(diff, "_late", lambda *args: None))
+@law("10.3", replaced(diff, "_late", lambda *args, **also: None))
 def what_moved_late_is_planned_back_and_applied() -> None:
     bench = reversed_with_an_unanswered_write()
     bench.apply(found_late(bench, "node02"))
@@ -124,7 +124,7 @@ def what_moved_late_is_planned_back_and_applied() -> None:
     assert bench.holders("b") == set(NAMES)
 
 
-@law("10.3", replaced(diff, "_late", lambda *args: None))
+@law("10.3", replaced(diff, "_late", lambda *args, **also: None))
 def a_late_delete_of_a_group_that_nobody_declares_is_taken_back() -> None:
     """The reverse put `old` back; the DELETE that had timed out lands later, and takes it away again."""
     bench = Bench(group("old", state=ABSENT), holds={"old": NAMES}, tries=1)

@@ -7,8 +7,6 @@ says exit 4 and names the cells that may differ; and a recovery in a healed worl
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from planner.app import apply_plan, make_plan, recover, what_to_recover
@@ -36,12 +34,15 @@ from planner.model import (
     StepState,
     TransactionState,
 )
+from planner.scope import EVERYTHING, Scope
 from planner.transaction import World as Ports
 from planner.transaction import open_steps, states_of
 from planner.transaction.recovery import FINISHED
 from planner.verdict import Call
 from tests.simulation.memory import MemoryLease, MemoryStore
+from tests.simulation.part import Part, draw_scope
 from tests.simulation.scenarios import NAMES, Scenario
+from tests.simulation.story import Violation, told
 from tests.simulation.world import SETTLE, Crash, Faults, World
 
 CLUSTER = "simulated"
@@ -50,12 +51,10 @@ URLS = {name: f"http://{name}" for name in NAMES}
 NODES = tuple(Node(name, url) for name, url in URLS.items())
 FOREIGN_NODES = tuple(replace(node, dialect=Dialect(exists=(400, 500))) for node in NODES)
 NO_LIMITS = Limits(None, None)
+STRANGER = "stranger"
+"""A group that nobody declared and nobody manages, where a file prunes."""
 UNTOUCHED = FINISHED
 """A cell in one of these states, as the store holds it, must not be written."""
-
-
-class Violation(AssertionError):
-    """The invariant does not hold; the timeline tells how it came."""
 
 
 class Life:
@@ -76,6 +75,7 @@ class Life:
         self.plan: Plan | None = None
         self.runs = 0
         self.aside: set[Cell] = set()  # what a recovery has set aside by hand
+        self.part: Part | None = None  # of a partial plan
 
     def _draw_cluster(self) -> Desired:
         """Some groups exist, some are wanted, some are managed: creates, repairs, deletes, adoptions."""
@@ -96,13 +96,19 @@ class Life:
                 wanted.append(Group(group, NAMES, state))
         self.world.exists = 500 if self.scenario.ambiguous else 400
         nodes = FOREIGN_NODES if self.scenario.ambiguous else NODES
-        return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS)
+        if not self.scenario.prune:
+            return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS)
+        for name in self.rng.sample(NAMES, self.rng.randint(1, 3)):
+            self.world.nodes[name].add(STRANGER)
+        nodes = tuple(replace(n, dialect=replace(n.dialect, list_path="/v1/group/")) for n in nodes)
+        return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS, prune=True)
 
     # Runs.
 
     def plan_and_apply(self) -> str:
         """Plan in peace, then apply under the scenario's faults; say how it ended."""
-        self.plan = make_plan(self.desired, self.store, self.policy, self.ports)
+        scope = self._cut_out()
+        self.plan = make_plan(self.desired, self.store, self.policy, self.ports, scope=scope)
         self.before = self.world.snapshot()
         self.runs += 1
         self._let_loose()
@@ -116,6 +122,24 @@ class Life:
         except Crash:
             return "crash"
         return "applied"
+
+    def _cut_out(self) -> Scope:
+        """Draw the part that the plan is about; a node that is left out stays away for the whole run."""
+        world = self.world
+        self.part = None
+        self.ports = Ports(world, world, world, world)
+        if not self.scenario.part:
+            return EVERYTHING
+        declared = {group.id for group in self.desired.groups}
+        groups = sorted(declared.union(group for group, _ in self.memory.managed))
+        scope = draw_scope(self.rng, groups, NAMES)
+        world.dead = self._left_out(scope)
+        self.part = Part(scope, world, self.memory)
+        self.ports = Ports(self.part, world, world, world)
+        return scope
+
+    def _left_out(self, scope: Scope) -> dict[str, tuple[float, float]]:
+        return {name: (0.0, float("inf")) for name in NAMES if not scope.includes_node(name)}
 
     def plan_and_apply_in_peace(self) -> str:
         """Plan and apply in a healed world."""
@@ -149,7 +173,7 @@ class Life:
         world.faults = scenario.faults
         world.dead = {
             name: (world.time + start, world.time + end) for name, (start, end) in scenario.dead.items()
-        }
+        } | (self._left_out(self.part.scope) if self.part else {})
         world.flapping = scenario.flapping
         world.signal_in = scenario.signal_in
         world.grace = scenario.grace
@@ -229,6 +253,8 @@ class Life:
 
     def check(self, ending: str) -> None:
         """Raise `Violation` unless the cluster is as the ending says, once everything late has landed."""
+        if self.part is not None:
+            self.part.check()
         if ending in ("applied", "reversed", "recovered"):
             self._check_seen(forward=ending == "applied")
         self.world.pass_time(3 * SETTLE)
@@ -298,9 +324,10 @@ class Life:
 
     def check_declared(self) -> None:
         """Raise `Violation` unless every declared group is as the file says, on every node."""
-        self._check_cells(
-            {Cell(group.id, name): group.state for group in self.desired.groups for name in group.nodes}
-        )
+        wanted = {Cell(group.id, name): group.state for group in self.desired.groups for name in group.nodes}
+        if self.desired.prune:
+            wanted |= dict.fromkeys((Cell(STRANGER, name) for name in NAMES), Presence.ABSENT)
+        self._check_cells(wanted)
 
     def _check_named(self) -> None:
         """Exit 4: every cell that is not as it was is open in the journal."""
@@ -355,35 +382,6 @@ def live_outside(scenario: Scenario, *, keep_timeline: bool = False) -> Life:
         _recover_until_done(life, life.plan_and_apply(), check=False)
         life.check_next_apply()
     return life
-
-
-@contextmanager
-def told(life: Life, scenario: Scenario) -> Iterator[None]:
-    """Tell the life where it breaks the invariant."""
-    start = life.world.snapshot()
-    asked = str(scenario) if life.world.timeline is not None else ""
-    try:
-        yield
-    except Violation as violation:
-        if life.world.timeline is not None:
-            violation.add_note(story(life, asked, start))
-        raise
-
-
-def story(life: Life, asked: str, start: dict[str, frozenset[str]]) -> str:
-    """A life for people: what was asked for, the plan, what happened, and what became of it."""
-    steps = life.plan.steps if life.plan else ()
-    record = life.store.record(CLUSTER, 1)
-    lines = [f"seed {life.scenario.seed}: {asked}", "before:", *_held(start), "plan:"]
-    lines += [f"  {step.number}: {step.action} {step.cell}, {step.reason}" for step in steps]
-    lines += ["timeline (seconds):", *(life.world.timeline or [])]
-    lines += ["after:", *_held(life.world.snapshot()), f"journal: {record.state if record else 'nothing'}"]
-    lines += [f"  {mark.number}: {mark.state} {mark.note}" for mark in (record.marks if record else ())]
-    return "\n".join(lines)
-
-
-def _held(nodes: dict[str, frozenset[str]]) -> list[str]:
-    return [f"  {name}: {', '.join(sorted(groups)) or 'nothing'}" for name, groups in nodes.items()]
 
 
 def _recover_until_done(life: Life, ending: str, *, check: bool) -> str:

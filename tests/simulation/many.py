@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.simulation.life import Life, Violation, live, live_outside
+from tests.simulation.life import Life, live, live_outside
 from tests.simulation.scenarios import Scenario, scenario_of, scenario_outside
+from tests.simulation.story import Violation
 
 CHUNK = 250
 KINDS: dict[str, tuple[Callable[..., Life], Callable[[int], Scenario]]] = {

@@ -44,6 +44,8 @@ class ClusterMemory:
     holder: Holder | None = None
     watch: dict[tuple[str, str], Watched] = field(default_factory=dict)
     verified: set[tuple[int, Cell]] = field(default_factory=set)
+    source: str = ""
+    protected: frozenset[str] = frozenset()
 
 
 class MemoryStore:
@@ -73,7 +75,9 @@ class MemoryStore:
         """See the port."""
         m = self.memory(cluster)
         unfinished = next((n for n, r in m.records.items() if r.state in UNFINISHED), None)
-        return Knowledge(self.id, m.serial, dict(m.managed), m.nodes, unfinished)
+        return Knowledge(
+            self.id, m.serial, dict(m.managed), m.nodes, m.source, unfinished, protected=m.protected
+        )
 
     def clusters(self) -> tuple[str, ...]:
         """See the port."""
@@ -99,6 +103,12 @@ class MemoryStore:
             ),
             None,
         )
+
+    def applied_file(self, cluster: str, source: str) -> int | None:
+        """See the port."""
+        records = reversed(self.memory(cluster).records.values())
+        applied = (r for r in records if r.state is TransactionState.APPLIED)
+        return next((r.number for r in applied if source and r.intent.source == source), None)
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """See the port."""
@@ -190,6 +200,8 @@ class MemoryLease:
         urls = {node.url for node in closing.nodes}
         m.managed = {key: value for key, value in m.managed.items() if key[1] in urls}
         m.nodes = tuple((node.name, node.url) for node in closing.nodes)
+        m.source = closing.source
+        m.protected = m.protected - set(closing.unprotected) | set(closing.protected)
         m.serial += 1
         for group, url, seen in closing.left:
             if (group, url) in m.watch:
@@ -199,6 +211,12 @@ class MemoryLease:
         written = [(step.cell.group, of[step.cell.node]) for step in intent.steps]
         self.clear_set_aside([*written, *((group, url) for group, url, _ in closing.left)])
         self._after("close")
+
+    def apply_file(self, source: str) -> None:
+        """See the port."""
+        self._before("apply file")
+        self.memory.source = source
+        self._after("apply file")
 
     def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
         """See the port."""

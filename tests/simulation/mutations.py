@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from planner import verdict
+from planner.app import applying, planning
 from planner.model import Presence, StepState
 from planner.transaction import cells, machine, recovery, run, scheduler
 from planner.verdict import Effect, Method
@@ -176,6 +177,16 @@ def failed_undo_is_forgotten() -> Any:
     return _replaced(run.Journal, "move", lying)
 
 
+def a_partial_plan_forgets_the_rest() -> Any:
+    """The nodes of a partial plan are taken for all that there are."""
+    return _replaced(applying, "_known_nodes", lambda plan, knowledge: plan.nodes)
+
+
+def the_whole_is_read_for_a_part() -> Any:
+    """A scope is heeded when the plan is made, and not before the nodes are read."""
+    return _replaced(planning, "part_of", lambda desired, knowledge, scope: (desired, knowledge))
+
+
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -193,5 +204,7 @@ MUTATIONS: dict[str, Mutation] = {
         keep_going_after_lock_loss,
         unknown_is_applied,
         failed_undo_is_forgotten,
+        a_partial_plan_forgets_the_rest,
+        the_whole_is_read_for_a_part,
     )
 }

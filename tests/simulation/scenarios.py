@@ -32,6 +32,8 @@ class Scenario:
     ambiguous: bool = False  # 'exists' is a 500 on every node
     skip: bool = False  # a recovery that cannot reach a node sets its cells aside
     goes_on: bool = False  # at the end comes another apply, in a healed world
+    prune: bool = False  # the nodes list, and the file prunes what nobody declared
+    part: bool = False  # the plan is about a part of the cluster; the apply that comes after it is not
 
     def __str__(self) -> str:
         """What is not as in a scenario without any fault."""
@@ -71,6 +73,8 @@ def scenario_of(seed: int) -> Scenario:
     scenario.ambiguous = rng.random() < 0.1
     scenario.skip = rng.random() < 0.3
     scenario.goes_on = rng.random() < 0.2
+    scenario.prune = rng.random() < 0.15
+    scenario.part = rng.random() < 0.15
     return scenario
 
 

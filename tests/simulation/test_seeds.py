@@ -9,9 +9,10 @@ import re
 
 import pytest
 
-from tests.simulation.life import Violation, live, live_outside
+from tests.simulation.life import live, live_outside
 from tests.simulation.mutations import MUTATIONS, Mutation, undo_not_settled
 from tests.simulation.scenarios import scenario_of, scenario_outside
+from tests.simulation.story import Violation
 
 CHUNK = 500
 

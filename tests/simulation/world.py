@@ -23,7 +23,8 @@ SETTLE = 20.0
 SHORTEST_WAY = 0.001  # seconds to a node and back, and how much longer it may be
 WAYS_DIFFER = 0.019
 RETRY_STATUSES = frozenset({429, 500, 502, 503, 504})
-READ, CREATE = Method.READ, Method.CREATE
+READ, LIST, CREATE = Method.READ, Method.LIST, Method.CREATE
+WRITES = frozenset({Method.CREATE, Method.DELETE})
 NOT_SENT, UNANSWERED, ANSWERED = TryEnd.NOT_SENT, TryEnd.UNANSWERED, TryEnd.ANSWERED
 
 BEFORE_EFFECT = {
@@ -221,7 +222,7 @@ class World:
 
     def submit(self, call: Call) -> None:
         """See `planner.ports.Nodes`."""
-        if call.method is not READ:
+        if call.method in WRITES:
             self.before_write(call)
         if self.crash_in is not None:
             self.port_call("submit")
@@ -271,7 +272,7 @@ class World:
             if self.timeline is not None:
                 self.say(f"{call.method} {call.group} on {call.node} -> refused")
             return self._ended(request, Try(NOT_SENT, now, 0, "refused"), now, True)
-        if call.method is not READ:
+        if call.method in WRITES:
             self.written[request.cell] = now
         status, body, at = self._serve(request, fault)
         if self.timeline is not None:
@@ -281,7 +282,7 @@ class World:
             meant = call.method is CREATE and status == self.exists  # not an error, as the dialect says
             return self._ended(request, answered, at, status in RETRY_STATUSES and not meant, body)
         lost = Try(UNANSWERED, at, 0, "time-out" if "hang" in fault else "reset")
-        return self._ended(request, lost, at, call.method is READ)  # no write is repeated blindly
+        return self._ended(request, lost, at, call.method not in WRITES)  # no write is repeated blindly
 
     def _is_dead(self, name: str) -> bool:
         window, period = self.dead.get(name), self.flapping.get(name)
@@ -291,13 +292,13 @@ class World:
 
     def _tell(self, call: Call, fault: str, status: int) -> None:
         """Note a request, its answer, and the fault that made it so."""
-        spared = OF_WRITES if call.method is READ else OF_READS
+        spared = OF_READS if call.method in WRITES else OF_WRITES
         why = f"  ({fault})" if fault and fault not in spared else ""
         self.say(f"{call.method} {call.group} on {call.node} -> {status or 'no answer'}{why}")
 
     def _serve(self, request: Request, fault: str) -> tuple[int, Body | None, float]:
         """What the node does: status (0: no answer), body, and when the client knows."""
-        now, reads = self.time, request.call.method is READ
+        now, reads = self.time, request.call.method not in WRITES
         if fault in BEFORE_EFFECT:
             status, seconds = BEFORE_EFFECT[fault]
             return status, None, now + seconds
@@ -307,12 +308,12 @@ class World:
         if fault == "false_404" and reads and self._may_lie(request):
             return 404, None, now
         if fault == "strange" and reads:
-            return 200, Body("another"), now
+            return 200, Body("another", fault="strange" if request.call.method is LIST else ""), now
         status, body = self._effect(request)
         if fault in AFTER_EFFECT:
             status, seconds = AFTER_EFFECT[fault]
             return status, None, now + seconds
-        if reads:
+        if reads and request.call.method is READ:
             self._lied.pop(request.cell, None)  # only an answer ends a row of lies
             self.seen[request.cell] = (now, status == 200)
         return status, body, now
@@ -335,6 +336,8 @@ class World:
         method, cell = request.call.method, request.cell
         group, name = cell
         groups = self.nodes[name]
+        if method is LIST:
+            return 200, Body(groups=tuple(sorted(groups)))
         there = group in groups
         if method is READ:
             return (200, Body(group)) if there else (404, None)

@@ -34,7 +34,8 @@ def fill(url: str) -> None:
     with open_at(url, time=moments.time()) as store, store.lock("c", "apply", 0.0) as lease:
         number = lease.begin(intent("applied"))
         managed = (Managed("g", "http://n1"), Managed("kept", "http://n2:81", adopted=True))
-        lease.close(number, Wave((mark(1, S.DONE),)), Closing(managed, nodes=NODES))
+        left = Closing(managed, nodes=NODES, protected=("g", "gone"), source=intent("applied").source)
+        lease.close(number, Wave((mark(1, S.DONE),)), left)
         number = lease.begin(intent("reversed"))
         lease.commit(number, Wave((mark(2, S.UNDOING, unanswered=True, suspect=True),), T.REVERSING, "why"))
         lease.commit(number, Wave((mark(2, S.UNDONE, unanswered=True),), T.REVERSED))

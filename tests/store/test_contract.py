@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -223,6 +224,56 @@ class TestClose:
             run_one(lease)
         found = store.knowledge("c")
         assert (len(found.nodes), len(found.managed), found.serial) == (2, 1, 2)
+
+    def test_what_is_protected_is_remembered_until_it_is_said_to_be_so_no_longer(self, bench: Bench) -> None:
+        store = bench.open()
+        assert store.knowledge("c").protected == frozenset()
+        with store.lock("c", "apply", NOW) as lease:
+            run_one(lease, protected=("a", "b", "a"))
+            run_one(lease, Managed("x", "u"), nodes=NODES)
+            run_one(lease, protected=("a", "c"), unprotected=("b", "never"))
+        with store.lock("d", "apply", NOW) as lease:
+            run_one(lease, protected=("a",), unprotected=("c",))
+        assert bench.open().knowledge("c").protected == {"a", "c"}
+        assert bench.open().knowledge("d").protected == {"a"}
+
+    def test_the_file_last_applied(self, bench: Bench) -> None:
+        store = bench.open()
+        assert store.knowledge("c").source == ""
+        with store.lock("c", "apply", NOW) as lease:
+            run_one(lease, source="f1")
+            assert bench.open().knowledge("c").source == "f1"
+            run_one(lease)  # an undo leads to what no file asks for
+            assert bench.open().knowledge("c").source == ""
+            lease.apply_file("f2")
+        assert bench.open().knowledge("c").source == "f2"
+        assert bench.open().knowledge("d").source == ""
+
+    def test_which_transaction_applied_a_file(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            for name in ("f1", "f2", "f1", "f3", ""):
+                number = lease.begin(replace(intent(name), source=name))
+                lease.close(number, Wave(()), Closing())
+            number = lease.begin(replace(intent("reversed"), source="f4"))
+            lease.commit(number, Wave((), T.REVERSING))
+            lease.commit(number, Wave((), T.REVERSED))
+        found = {name: store.applied_file("c", name) for name in ("f1", "f2", "f3", "f4", "f5", "")}
+        assert found == {"f1": 3, "f2": 2, "f3": 4, "f4": None, "f5": None, "": None}
+        assert store.applied_file("d", "f1") is None
+
+    def test_of_protected_and_not_protected_wins(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            run_one(lease, protected=("a",))
+            run_one(lease, protected=("a",), unprotected=("a",))
+        assert store.knowledge("c").protected == {"a"}
+
+    def test_protection_is_recorded_with_an_apply_only(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            number = lease.begin(intent())
+            with pytest.raises(IllegalMove):
+                lease.close(number, Wave((), T.REVERSED), Closing(protected=("a",)))
+            reverse(lease, number)
+        assert store.knowledge("c").protected == frozenset()
 
     def test_only_an_open_transaction_and_only_as_applied(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planner.model import Cell, Managed, Presence, StepState, TransactionState
-from planner.ports import Watched, Wave
+from planner.ports import Closing, Watched, Wave
 from planner.store.tables import VERSION
 from tests.store.bench import NODES, WALL, Bench, intent, mark
 from tests.store.released import FOLDER, load
@@ -29,6 +29,8 @@ def test_a_store_of_a_released_version_goes_on(bench: Bench, version: str) -> No
         ("g", "http://n1"): Managed("g", "http://n1", order=1),
         ("kept", "http://n2:81"): Managed("kept", "http://n2:81", adopted=True, order=2),
     }
+    assert known.protected == ({"g", "gone"} if version >= "0002" else frozenset())
+    assert known.source == intent("applied").source
     assert known.nodes == tuple((node.name, node.url) for node in NODES)
     assert store.watched("c") == (Watched("g", "http://n2:81", 2, Presence.ABSENT, WALL),)
     assert store.set_aside("c") == ((3, Cell("g", "n1")),)
@@ -51,3 +53,5 @@ def test_a_store_of_a_released_version_goes_on(bench: Bench, version: str) -> No
         lease.commit(4, Wave((mark(1, S.UNDOING), mark(2, S.UNDOING)), T.REVERSING))
         lease.commit(4, Wave((mark(1, S.UNDONE), mark(2, S.UNDONE)), T.REVERSED))
         assert lease.begin(intent("next")) == 5
+        lease.close(5, Wave(()), Closing(protected=("kept",), unprotected=("gone",)))
+    assert store.knowledge("c").protected - {"g"} == {"kept"}

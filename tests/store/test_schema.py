@@ -19,11 +19,12 @@ from tests.store.bench import Bench
 from tests.store.child import ROOT
 
 NOW = 0.0
-SECOND = """
+NEXT = f"{int(VERSION) + 1:04}"
+ONE_MORE = f"""
 from alembic import op
 import sqlalchemy as sa
 
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "{NEXT}", "{VERSION}", None, None
 
 
 def upgrade() -> None:
@@ -65,7 +66,7 @@ def newer_scripts(tmp_path: Path) -> Path:
     (scripts / "env.py").write_text((schema.MIGRATIONS / "env.py").read_text())
     for file in (schema.MIGRATIONS / "versions").glob("r*.py"):
         (scripts / "versions" / file.name).write_text(file.read_text())
-    (scripts / "versions" / "r0002_more.py").write_text(SECOND)
+    (scripts / "versions" / f"r{NEXT}_more.py").write_text(ONE_MORE)
     return scripts
 
 
@@ -109,7 +110,7 @@ def test_a_new_store_has_our_version(bench: Bench) -> None:
     engine.dispose()
 
 
-@pytest.mark.parametrize("found", ["0002", "9999", "abc", None])
+@pytest.mark.parametrize("found", [NEXT, "9999", "abc", None])
 def test_a_newer_planner(bench: Bench, found: str | None) -> None:
     bench.open()
     engine = create_engine(bench.url)
@@ -137,7 +138,7 @@ def test_an_older_store_is_migrated(bench: Bench, tmp_path: Path, monkeypatch: p
     engine = create_engine(bench.url)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT more FROM planner_meta")).scalars().all() == ["x"]
-        assert connection.execute(text("SELECT version_num FROM planner_version")).scalars().all() == ["0002"]
+        assert connection.execute(text("SELECT version_num FROM planner_version")).scalars().all() == [NEXT]
     engine.dispose()
 
 
@@ -146,7 +147,7 @@ def test_a_migration_that_fails_changes_nothing(
 ) -> None:
     bench.open()
     scripts = newer_scripts(tmp_path)
-    broken = scripts / "versions" / "r0002_more.py"
+    broken = scripts / "versions" / f"r{NEXT}_more.py"
     broken.write_text(broken.read_text() + '    op.execute("SELECT * FROM nowhere")\n')
     become_newer(monkeypatch, scripts)
     for _ in range(2):
@@ -160,8 +161,8 @@ def test_a_migration_that_fails_changes_nothing(
 
 
 def become_newer(monkeypatch: pytest.MonkeyPatch, scripts: Path) -> None:
-    monkeypatch.setattr(schema, "VERSION", "0002")
-    monkeypatch.setattr("planner.store.opening.VERSION", "0002")
+    monkeypatch.setattr(schema, "VERSION", NEXT)
+    monkeypatch.setattr("planner.store.opening.VERSION", NEXT)
     monkeypatch.setattr(schema, "MIGRATIONS", scripts)
 
 

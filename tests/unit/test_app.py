@@ -71,6 +71,16 @@ def test_every_node_that_cannot_be_read_is_named() -> None:
     assert [line.split()[0] for line in error.details] == ["node01", "node03"]
 
 
+def test_what_could_not_be_read_is_told_as_it_happens() -> None:
+    bench = Bench("a", "b", parallelism=1)
+    bench.always(READ, "a", "node02", 500)
+    refused(bench, NodesUnreadable, bench.plan, 1)
+    told = {(e.node, e.group): e.text for e in bench.world.events if e.kind == "progress"}
+    assert told["node01", "a"] == ""
+    assert told["node02", "a"].startswith("500")
+    assert told["node02", "b"] == "not read: its node cannot be read"
+
+
 def test_a_managed_cell_is_not_taken_as_gone_by_one_lying_404() -> None:
     bench = Bench("a", holds={"a": NAMES}).manage("a")
     for name in NAMES:
@@ -106,8 +116,8 @@ def test_a_cluster_that_is_pinned_to_another_store_is_refused() -> None:
 
 def test_what_this_version_cannot_do_is_refused_and_not_left_out() -> None:
     bench = Bench("a")
-    bench.file = desired("a", prune=True)
-    assert "prune" in refused(bench, FileInvalid, bench.plan, 1).what
+    bench.file = desired("a", nodes=(replace(NODES[0], credential="env:TOKEN"), *NODES[1:]))
+    assert "`credential` (of node01)" in refused(bench, FileInvalid, bench.plan, 1).what
 
 
 # Applying.

@@ -81,9 +81,19 @@ def test_an_interrupt_after_a_write_is_reversed() -> None:
     (told,) = [event.text for event in bench.world.events if event.kind == "note"]
     assert told == (
         "interrupted: what is in flight is awaited, then every change is reversed; "
+        "a node that stays away is tried for 300 s; "
         "a second interrupt leaves at once, for `planner recover`"
     )
     assert "create a on node03" not in bench.writes
+
+
+def test_an_interrupt_with_a_grace_period_says_how_long_it_is() -> None:
+    bench = Bench("a", parallelism=1)
+    bench.on(POST, "a", "node02", bench.interrupt)
+    with pytest.raises(Reversed):
+        bench.apply(ports=replace(bench.ports, grace=25.0))
+    (told,) = [event.text for event in bench.world.events if event.kind == "note"]
+    assert "; after 25 s (--grace) the rest is left to `planner recover`; " in told
 
 
 def test_a_second_interrupt_leaves_at_once_and_names_what_may_be_changed() -> None:

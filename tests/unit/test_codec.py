@@ -12,13 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planner.codec import digest, dump_plan, load_plan, node_from_dict, node_to_dict, plan_to_dict, seal
+from planner.codec import (
+    digest,
+    dump_plan,
+    is_partial,
+    load_plan,
+    node_from_dict,
+    node_to_dict,
+    plan_to_dict,
+    seal,
+)
 from planner.errors import StalePlan
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
 from planner.plan import build
+from planner.scope import PlanScope, Scope
 from tests.builders import NAMES, NODES, Bench, desired, group, knowledge, managed, seen
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+COUNTS = st.integers(0, 9)
 STATUSES = st.lists(st.integers(200, 599), min_size=1, max_size=3).map(tuple)
 DIALECTS = st.builds(
     Dialect,
@@ -72,13 +83,50 @@ def plans(draw: st.DrawFn) -> Plan:
         forgets=cells[1],
         kept=cells[2],
         bystanders=tuple(bystanders),
+        protects=tuple(draw(st.lists(TEXT, max_size=2))),
+        unprotects=tuple(draw(st.lists(TEXT, max_size=2))),
         base=draw(st.integers(0)),
         limits=draw(LIMITS),
-        refusals=tuple(draw(st.lists(st.builds(Refusal, TEXT, TEXT, TEXT, st.just(("g",))), max_size=2))),
+        refusals=tuple(
+            draw(
+                st.lists(
+                    st.builds(
+                        Refusal,
+                        TEXT,
+                        TEXT,
+                        TEXT,
+                        st.just(("g",)),
+                        COUNTS,
+                        COUNTS | st.none(),
+                        COUNTS | st.none(),
+                    ),
+                    max_size=2,
+                )
+            )
+        ),
         warnings=tuple(draw(st.lists(TEXT, max_size=2))),
         source=draw(TEXT),
         allowances=tuple(draw(st.lists(TEXT, max_size=2))),
         created=draw(TEXT),
+        scope=draw(st.none() | scopes(tuple(names))),
+    )
+
+
+def scopes(names: tuple[str, ...]) -> st.SearchStrategy[PlanScope]:
+    """Scopes that leave in every group and just these nodes."""
+    patterns = st.builds(
+        Scope,
+        groups=st.just(("*",)),
+        exclude_groups=st.lists(TEXT.map(lambda text: f"excluded-{text}"), max_size=2).map(tuple),
+        nodes=st.just(()) | st.just(names),
+    )
+    left = st.integers(0, 9)
+    return st.builds(
+        lambda scope, few, many, out: PlanScope(scope, few, few + many, out, len(names) + out),
+        patterns,
+        left,
+        left,
+        left,
     )
 
 
@@ -89,9 +137,9 @@ def a_plan() -> Plan:
     return build(file, knowledge(managed("repair", "gone")), presences | seen({}, "new"), allow_deletes=3)
 
 
-def forged(change: Callable[[dict[str, Any]], object]) -> str:
+def forged(change: Callable[[dict[str, Any]], object], plan: Plan | None = None) -> str:
     """A plan file that was altered by somebody who knows how to compute its digest."""
-    document = json.loads(dump_plan(a_plan()))
+    document = json.loads(dump_plan(plan or a_plan()))
     change(document["plan"])
     canonical = json.dumps(document["plan"], sort_keys=True, separators=(",", ":"))
     document["digest"] = hashlib.sha256(canonical.encode()).hexdigest()
@@ -124,6 +172,7 @@ def test_what_is_written_is_read_back(plan: Plan) -> None:
 def test_the_line_of_the_journal_is_the_same_plan(plan: Plan) -> None:
     sealed = seal(plan)
     assert sealed.line().count("\n") == 1
+    assert is_partial(sealed.line()) is (plan.scope is not None)
     again = load_plan(sealed.line())
     assert sealed.digest == digest(plan) == digest(again)
     assert sorted_labels(again) == sorted_labels(plan)
@@ -256,6 +305,51 @@ def test_a_plan_that_does_not_fit_together_is_refused_even_with_a_right_digest(
 ) -> None:
     assert load_plan(forged(lambda plan: plan)) == a_plan()
     refused(forged(change))
+
+
+def a_part() -> Plan:
+    """A partial plan of one of two groups on two of three nodes."""
+    return Bench("a", "b", holds={"a": ["node01"]}).plan(Scope(("a",), ("b",), (), ("node03",)))
+
+
+SCOPE_FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a step out of scope": lambda plan: plan["scope"]["patterns"].update(groups=["b"]),
+    "an excluded bystander": lambda plan: plan["scope"]["patterns"].update(exclude_groups=["a"]),
+    "a node out of scope": lambda plan: plan["scope"]["patterns"].update(exclude_nodes=["node02"]),
+    "no patterns": lambda plan: plan["scope"].update(patterns={}),
+    "patterns that are none": lambda plan: plan["scope"]["patterns"].update(groups=[5]),
+    "unknown patterns": lambda plan: plan["scope"]["patterns"].update(labels=["a"]),
+    "a wrong number of nodes": lambda plan: plan["scope"].update(nodes_left_out=2),
+    "more left out than there is": lambda plan: plan["scope"].update(groups_left_out=3),
+    "a number that is none": lambda plan: plan["scope"].update(groups_left_out="1"),
+    "an empty scope": lambda plan: plan.update(scope={}),
+    "no object": lambda plan: plan.update(scope=None),
+}
+
+
+@pytest.mark.parametrize("change", SCOPE_FORGERIES.values(), ids=SCOPE_FORGERIES.keys())
+def test_a_scope_that_does_not_fit_its_plan_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
+    plan = a_part()
+    assert load_plan(forged(lambda body: None, plan)) == plan
+    refused(forged(change, plan))
+
+
+def test_a_whole_plan_reads_as_before_there_were_partial_ones() -> None:
+    assert "scope" not in plan_to_dict(a_plan())
+    assert plan_to_dict(a_part())["scope"] == {
+        "patterns": {"groups": ("a",), "exclude_groups": ("b",), "nodes": (), "exclude_nodes": ("node03",)},
+        "groups_left_out": 1,
+        "groups_total": 2,
+        "nodes_left_out": 1,
+        "nodes_total": 3,
+    }
+
+
+def test_no_text_of_a_plan_makes_it_partial() -> None:
+    wild = '{"scope":{"patterns":{}}}'
+    node = replace(NODES[0], labels=(("scope", "{"), (wild, wild)))
+    plan = replace(a_plan(), nodes=(node, *NODES[1:]), warnings=(wild,), created=wild)
+    assert not is_partial(seal(plan).line())
 
 
 def test_a_real_plan_has_all_its_evidence() -> None:

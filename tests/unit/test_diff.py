@@ -80,7 +80,7 @@ def test_a_selector_that_changed_deletes_from_the_nodes_it_left() -> None:
 
 def test_an_unmanaged_group_outside_the_selector_is_left_alone() -> None:
     found = diff(desired(group("a", "node01")), knowledge(), seen({"a": NAMES}))
-    assert found == Changes(adopts=(ON_ONE,))
+    assert found == Changes(adopts=(ON_ONE,), unmanaged=(Cell("a", "node02"), Cell("a", "node03")))
 
 
 def test_creates_are_in_file_order_and_deletes_in_reverse_order_of_declaration() -> None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from planner.guards import Protection, guards, guards_now
 from planner.model import Action, Cell, Limits, Node, Plan, Refusal, Seen
-from planner.plan import build, guards, guards_now
+from planner.plan import build
 from planner.ports import Knowledge
 from tests.builders import (
     ABSENT,
@@ -29,7 +30,7 @@ from tests.builders import (
 
 def deleting(count: int, limits: Limits, base: int) -> list[str]:
     """The guards that stand against deleting so many of so many groups."""
-    found = guards(steps(*((DELETE, f"g{n}", "node01") for n in range(count))), base, limits, ())
+    found = guards(steps(*((DELETE, f"g{n}", "node01") for n in range(count))), base, limits)
     return [refusal.guard for refusal in found]
 
 
@@ -77,14 +78,8 @@ def test_a_plan_names_where_it_comes_from() -> None:
         allow_deletes=5,
         allow_delete_adopted=True,
         allow_lossy=True,
-        created="2026-01-01T00:00:00Z",
     )
-    assert (plan.store, plan.serial, plan.source, plan.created) == (
-        "store-7",
-        41,
-        "d1",
-        "2026-01-01T00:00:00Z",
-    )
+    assert (plan.store, plan.serial, plan.source) == ("store-7", 41, "d1")
     assert plan.allowances == ("deletes=5", "delete-adopted", "lossy-delete")
     assert plan.nodes == NODES
 
@@ -128,29 +123,29 @@ def test_max_delete_percent(count: int, base: int, percent: int | None, refused:
 
 def test_a_delete_counts_once_per_group_that_loses_any_cell() -> None:
     nine = steps(*((DELETE, id, name) for id in "abc" for name in NAMES))
-    assert guards(nine, 100, Limits(3, None), ()) == ()
-    (refusal,) = guards(nine, 100, Limits(2, None), ())
+    assert guards(nine, 100, Limits(3, None)) == ()
+    (refusal,) = guards(nine, 100, Limits(2, None))
     assert refusal.groups == ("a", "b", "c")
-    assert refusal.why == "3 groups would be deleted, and max_deletes is 2"
+    assert refusal.why == "3 of 100 groups (3 %) would be deleted; max_deletes is 2"
     assert "--allow-deletes 3" in refusal.cure
 
 
 def test_the_percentage_shows_its_ratio_and_its_cure() -> None:
-    (refusal,) = guards(steps((DELETE, "a", "node01"), (DELETE, "b", "node01")), 3, Limits(20, 30), ())
-    assert refusal.why == "2 of 3 groups (67 %) would be deleted, and max_delete_percent is 30"
+    (refusal,) = guards(steps((DELETE, "a", "node01"), (DELETE, "b", "node01")), 3, Limits(20, 30))
+    assert refusal.why == "2 of 3 groups (67 %) would be deleted; max_delete_percent is 30"
     assert "--allow-deletes 2" in refusal.cure
 
 
 @pytest.mark.parametrize(("limit", "refused"), [(1, True), (2, False), (None, False), (0, True)])
 def test_max_creates_counts_groups(limit: int | None, refused: bool) -> None:
     creates = steps(*((CREATE, id, name) for id in "ab" for name in NAMES))
-    found = guards(creates, 2, Limits(0, 0, limit), ())
+    found = guards(creates, 2, Limits(0, 0, limit))
     assert [refusal.guard for refusal in found] == (["max_creates"] if refused else [])
 
 
 def test_every_guard_that_stands_against_a_plan_is_named() -> None:
     both = steps((CREATE, "new", "node01"), (DELETE, "a", "node01"), (DELETE, "b", "node01"))
-    found = guards(both, 2, Limits(1, 10, 0), ["b", "new"], [Cell("a", "node01")])
+    found = guards(both, 2, Limits(1, 10, 0), Protection(frozenset({"b", "new"})), [Cell("a", "node01")])
     assert [r.guard for r in found] == [
         "max_deletes",
         "max_delete_percent",
@@ -214,35 +209,37 @@ def plan_to_delete(*ids: str, limits: Limits = UNLIMITED, **allowed: int) -> Pla
 )
 def test_the_stricter_of_plan_and_file_counts(planned: Limits, now: Limits, refused: list[str]) -> None:
     plan = replace(plan_to_delete("a", "b", "c", limits=planned), refusals=())
-    assert [r.guard for r in guards_now(plan, desired("a", limits=now))] == refused
+    assert [r.guard for r in guards_now(plan, desired("a", limits=now), knowledge())] == refused
 
 
 def test_limits_that_the_plan_raised_knowingly_stay_raised_for_deletes_only() -> None:
     plan = plan_to_delete("a", "b", limits=Limits(1, 1), allow_deletes=2)
-    assert guards_now(plan, desired(limits=Limits(1, 1))) == ()
+    assert guards_now(plan, desired(limits=Limits(1, 1)), knowledge()) == ()
     creating = build(desired("a", "b"), knowledge(), seen({}, "a", "b"), allow_deletes=2)
-    assert [r.guard for r in guards_now(creating, desired(limits=Limits(None, None, 1)))] == ["max_creates"]
+    assert [r.guard for r in guards_now(creating, desired(limits=Limits(None, None, 1)), knowledge())] == [
+        "max_creates"
+    ]
 
 
 def test_protection_that_was_added_after_the_plan_counts() -> None:
     plan = plan_to_delete("a")
-    assert guards_now(plan, desired("a")) == ()
-    (refusal,) = guards_now(plan, desired(group("a", protect=True)))
+    assert guards_now(plan, desired("a"), knowledge()) == ()
+    (refusal,) = guards_now(plan, desired(group("a", protect=True)), knowledge())
     assert (refusal.guard, refusal.groups) == ("protect", ("a",))
 
 
 def test_a_refused_plan_stays_refused_even_when_the_file_has_become_generous() -> None:
     plan = plan_to_delete("a", "b", limits=Limits(1, None))
-    assert [r.guard for r in guards_now(plan, desired(limits=UNLIMITED))] == ["max_deletes"]
+    assert [r.guard for r in guards_now(plan, desired(limits=UNLIMITED), knowledge())] == ["max_deletes"]
     foreign = replace(plan_to_delete("a"), refusals=(Refusal("of tomorrow", "why", "cure"),))
-    assert [r.guard for r in guards_now(foreign, desired())] == ["of tomorrow"]
+    assert [r.guard for r in guards_now(foreign, desired(), knowledge())] == ["of tomorrow"]
 
 
 def test_a_record_that_has_become_rich_since_the_plan_refuses_it() -> None:
     plan = plan_to_delete("a")
-    assert [r.guard for r in guards_now(plan, desired(), {Cell("a", "node01")})] == ["lossy"]
+    assert [r.guard for r in guards_now(plan, desired(), knowledge(), {Cell("a", "node01")})] == ["lossy"]
     allowed = replace(plan, allowances=("lossy-delete",))
-    assert guards_now(allowed, desired(), {Cell("a", "node01")}) == ()
+    assert guards_now(allowed, desired(), knowledge(), {Cell("a", "node01")}) == ()
 
 
 # Warnings.

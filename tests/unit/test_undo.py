@@ -10,7 +10,7 @@ import pytest
 
 from planner import codec
 from planner.app import make_undo
-from planner.errors import NodesUnreadable, PlannerError, StalePlan
+from planner.errors import NodesUnreadable, PlannerError, Refused, StalePlan
 from planner.model import (
     Action,
     Cell,
@@ -101,12 +101,10 @@ def test_the_reverse_runs_backwards_and_creates_first() -> None:
 
 def test_the_plan_is_a_whole_plan_with_its_evidence() -> None:
     known = knowledge(managed("a", "b"), serial=9)
-    plan = undone(
-        transaction(*A_AND_OLD), {"a": ("node01",), "b": ("node02",)}, "old", known=known, created="now"
-    )
+    plan = undone(transaction(*A_AND_OLD), {"a": ("node01",), "b": ("node02",)}, "old", known=known)
     assert codec.load_plan(codec.dump_plan(plan)) == plan
     assert (plan.cluster, plan.store, plan.serial, plan.nodes) == (CLUSTER, "store", 9, NODES)
-    assert (plan.created, plan.base) == ("now", 2)
+    assert plan.base == 2
     assert len(plan.bystanders) == 3 * 3 - 3
 
 
@@ -254,6 +252,19 @@ def test_a_protected_group_is_not_deleted() -> None:
         transaction((CREATE, "a", "node01")), {"a": ("node01",)}, file=desired(group("a", protect=True))
     )
     assert [refusal.guard for refusal in plan.refusals] == ["protect"]
+
+
+def test_a_group_whose_entry_left_the_file_is_protected_by_the_memory() -> None:
+    bench = Bench(group("a", protect=True))
+    bench.apply()
+    bench.file = desired("b")
+    plan = make_undo(1, bench.file, bench.store, bench.policy, bench.ports)
+    assert [(r.guard, r.groups) for r in plan.refusals] == [("protect", ("a",))]
+    assert (plan.protects, plan.unprotects) == ((), ())
+    refused(bench, Refused, lambda: bench.apply(replace(plan, refusals=())), 7)
+    bench.file = desired("a")
+    bench.apply(make_undo(1, bench.file, bench.store, bench.policy, bench.ports))
+    assert bench.holders("a") == set()
 
 
 def test_a_record_with_more_than_the_id_is_not_lost_unasked() -> None:

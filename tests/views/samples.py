@@ -87,7 +87,11 @@ REFUSED = plan(
     ("delete", "a", ALL, "state: absent"),
     refusals=(
         Refusal(
-            "protect", "protected groups would be deleted: a", "remove `protect: true` from the file first"
+            "protect",
+            "1 protected group would be deleted",
+            "remove `protect: true` from the file first",
+            ("a",),
+            1,
         ),
     ),
 )

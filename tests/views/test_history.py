@@ -92,11 +92,11 @@ def test_what_was_allowed_and_who_came_later_is_told() -> None:
     assert (
         printed(left)
         .splitlines()[1]
-        .endswith("ci@host: allowed deletes=5: its run ended; later you: recover: set aside by hand: a on…")
+        .endswith("ci@host: allowed up to 5 deletes: its run ended; later you: recover: set aside by hand…")
     )
     assert " with exceptions " in printed(left)
     text = shown(left)
-    assert "allowed: deletes=5\n" in text
+    assert "allowed: up to 5 deletes\n" in text
     assert "later: 2026-01-01 00:00:05 UTC, me: recover: 2 cells to bring back\n" in text
     assert "later: 2026-01-01 00:00:08 UTC, you: recover: set aside by hand: a on node01\n" in text
 
@@ -120,6 +120,11 @@ def test_how_long_it_took(started: str, finished: str, took: str) -> None:
 def test_it_fits_every_terminal(width: int) -> None:
     lines = printed(LONG, REVERSED, APPLIED, record(StepState.DONE), COLUMNS=str(width)).splitlines()
     assert max(width_of(line) for line in lines) <= width
+
+
+def test_what_was_allowed_stands_before_a_message_that_may_be_long() -> None:
+    allowed = replace(LONG, holder="ci@host", intent=replace(LONG.intent, allowances=("deletes=1", "x=2")))
+    assert "  ci@host: allowed up to 1 delete, x=2: why why" in printed(allowed)
 
 
 def test_a_long_message_is_shortened_in_a_pipe_too() -> None:
@@ -151,7 +156,7 @@ def test_a_transaction_with_its_steps() -> None:
         "who: ci@host\n"
         "started: 2026-01-01 23:59:58 UTC\n"
         "finished: 2026-01-02 00:00:03 UTC (5 s after it began)\n"
-        "allowed: deletes=5, lossy-delete\n"
+        "allowed: up to 5 deletes, deletes of records that show more than the id\n"
         "\n"
         "    1-3  + create  foo.bar   on all 3 nodes  done\n"
         "    4-6  + create  foo.baz   on all 3 nodes  done\n"
@@ -248,6 +253,17 @@ def test_adoptions_are_shown() -> None:
     assert "what it adopted cannot be told" in shown(damaged)
 
 
+def test_what_became_of_protection_is_shown() -> None:
+    protecting = plan(protects=("a",), unprotects=("b",))
+    one = replace(APPLIED, intent=replace(APPLIED.intent, steps=(), plan=codec.dump_plan(protecting)))
+    assert "  = protect    a  recorded\n  = unprotect  b  recorded\nNo steps" in shown(one)
+    assert "  = protect    a  not recorded\n" in shown(replace(one, state=TransactionState.REVERSED))
+    screen = Screen("json")
+    screen.view.transaction(one)
+    found = document(screen)
+    assert (found["protects"], found["unprotects"]) == (["a"], ["b"])
+
+
 @pytest.mark.parametrize("width", [24, 40, 80, 120])
 def test_one_fits_every_terminal(width: int) -> None:
     lines = shown(replace(LONG, marks=(CellMark(1, StepState.UNDONE, note="n " * 50),)), COLUMNS=str(width))
@@ -310,6 +326,7 @@ def test_history_as_json() -> None:
     assert found["transactions"][1] == {
         "number": 7,
         "command": "apply",
+        "allowances": [],
         "state": "applied",
         "message": "",
         "started": "2026-01-01T23:59:58Z",
@@ -318,9 +335,9 @@ def test_history_as_json() -> None:
         "cluster": "production",
         "seconds": 5,
         "notes": [],
+        "partial": False,
         "creates": 9,
         "deletes": 3,
-        "allowances": [],
     }
 
 
@@ -346,14 +363,15 @@ def test_a_transaction_as_json() -> None:
             "suspect": True,
         }
     ]
-    assert found["adopts"] == []
+    assert [found[key] for key in ("adopts", "protects", "unprotects")] == [[]] * 3
     assert found["nodes"][0] == {"name": "node01", "url": "http://node01.app.internal.com"}
 
 
 def test_what_cannot_be_told_is_null_and_no_error() -> None:
     screen = Screen("json")
     screen.view.transaction(replace(APPLIED, intent=replace(APPLIED.intent, plan="{")))
-    assert document(screen)["adopts"] is None
+    found = document(screen)
+    assert [found[key] for key in ("adopts", "protects", "unprotects")] == [None] * 3
 
 
 def test_as_events() -> None:

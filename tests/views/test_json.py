@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from planner import codec
 from planner.errors import ChangesPending, PlannerError, Refused
-from planner.model import EVENT_KINDS, Cell, Event, Presence, StepState
+from planner.guards import refused
+from planner.model import EVENT_KINDS, Cell, Event, Presence, Refusal, StepState
 from planner.ports import Holder, Unfinished, Watched
 from planner.results import Applied, Aside, Recovered, Status
-from tests.views.samples import EXAMPLE, MIXED, WILD, Screen, plan, record
+from tests.views.samples import ALL, EXAMPLE, MIXED, WILD, Screen, plan, record
 
 
 def document(screen: Screen) -> Any:
@@ -36,10 +38,44 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "adopt": 2,
         "nodes": 3,
         "requests": 8,
+        "protect": 0,
+        "unprotect": 0,
+        "scope": None,
     }
     assert shown.pop("in_doubt") == []
+    assert shown.pop("unmanaged") == []
     assert shown == json.loads(codec.dump_plan(MIXED))
     assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
+
+
+def test_what_is_unmanaged_stands_beside_the_plan_whole() -> None:
+    cells = tuple(Cell(f"g{n:02}", name) for n in range(20) for name in ALL[:2])
+    screen = Screen("json")
+    screen.view.plan(replace(MIXED, unmanaged=cells))
+    shown = document(screen)["unmanaged"]
+    assert (len(shown), shown[19]) == (20, {"group": "g19", "nodes": ["node01", "node02"]})
+    assert codec.load_plan(screen.stdout) == MIXED
+
+
+def test_a_refused_plan_tells_every_guard_and_every_group() -> None:
+    many = tuple(f"g{n}" for n in range(30))
+    refusal = Refusal("max_deletes", "why", "cure", many, 30, 40, 20)
+    expected = {
+        "guard": "max_deletes",
+        "why": "why",
+        "cure": "cure",
+        "groups": list(many),
+        "count": 30,
+        "of": 40,
+        "limit": 20,
+    }
+    screen = Screen("json")
+    screen.view.plan(plan(refusals=(refusal,)))
+    assert document(screen)["plan"]["refusals"] == [expected]
+    screen = Screen("json")
+    screen.view.error(refused([refusal]))
+    assert document(screen)["error"]["refusals"] == [expected]
+    assert screen.stderr.splitlines()[3].endswith("max_deletes: " + ", ".join(many[:10]) + " and 20 more")
 
 
 def test_wild_ids_survive() -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from planner.errors import FileInvalid, PlannerError
-from planner.model import Cell, Node, Presence, StepState
+from planner.model import Cell, Node, Presence, Refusal, StepState
 from planner.ports import Holder, Watched
 from planner.results import Applied, Recovered, Status
 from planner.views.words import width_of
@@ -30,6 +30,30 @@ COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]"
 
 
 # The plan.
+
+
+def test_what_nobody_declared_is_a_dim_remark_and_no_change() -> None:
+    old = tuple(Cell("old.one", name) for name in ALL[:2])
+    screen = Screen()
+    screen.view.plan(plan(("create", "a", ALL, "declared"), unmanaged=(*old, Cell("x", "node03"))))
+    assert screen.stdout == (
+        "  + create  a  on all 3 nodes\n"
+        "  ? unmanaged  old.one  on node01, node02\n"
+        "  ? unmanaged  x        on node03\n"
+        "\n"
+        "Plan: 1 to create, on 3 nodes (3 requests).\n"
+    )
+    dim = Screen(color="always", tty=True)
+    dim.view.plan(plan(unmanaged=old))
+    assert "\x1b[2m  ? unmanaged  \x1b[0m" in dim.stdout
+    assert "No changes. Every node matches groups.yaml." in dim.stdout
+
+
+def test_a_hundred_thousand_unmanaged_groups_take_eleven_lines() -> None:
+    screen = Screen()
+    screen.view.plan(plan(unmanaged=tuple(Cell(f"g{n:06}", "node01") for n in range(100_000))))
+    assert screen.stdout.count("\n") == 13
+    assert "  … and 99,990 more unmanaged groups (see --format json)\n" in screen.stdout
 
 
 def test_the_example_of_the_product() -> None:
@@ -119,13 +143,69 @@ def test_a_moved_group_is_two_rows_side_by_side() -> None:
 def test_a_refusal_says_why_and_the_cure_and_is_not_offered() -> None:
     screen = Screen()
     screen.view.plan(REFUSED, saved="plan.json")
-    assert screen.stdout.splitlines()[-5:] == [
+    assert screen.stdout.splitlines()[-6:] == [
         "Plan: 1 to delete, on 3 nodes (3 requests).",
-        "! Refused: protected groups would be deleted: a.",
+        "! Refused: 1 protected group would be deleted.",
+        "  groups: a",
         "  next: remove `protect: true` from the file first",
-        "`planner apply` will refuse this plan.",
+        "As it is, this plan cannot be applied.",
         "Saved to plan.json.",
     ]
+
+
+def test_the_groups_of_a_refusal_are_named_once_and_not_all() -> None:
+    many = tuple(f"g{n}" for n in range(12))
+    both = (Refusal("max_deletes", "one", "cure", many), Refusal("max_delete_percent", "two", "cure", many))
+    screen = Screen()
+    screen.view.plan(
+        plan(("delete", "a", ALL, ""), refusals=(*both, Refusal("lossy", "three", "cure", ("a",))))
+    )
+    assert [line for line in screen.stdout.splitlines() if line.startswith("  groups: ")] == [
+        "  groups: g0, g1, g2, g3, g4, g5, g6, g7, g8, g9 and 2 more",
+        "  groups: a",
+    ]
+
+
+def test_what_was_allowed_is_said() -> None:
+    screen = Screen()
+    screen.view.plan(plan(("delete", "a", ALL, ""), allowances=("deletes=5", "delete-adopted")))
+    assert screen.stdout.splitlines()[-1] == "Allowed knowingly: up to 5 deletes, deletes of adopted groups."
+
+
+def test_what_becomes_protected_is_shown_with_the_change_or_on_its_own() -> None:
+    screen = Screen()
+    screen.view.plan(
+        plan(
+            ("create", "new", ALL, "declared"),
+            ("delete", "old", ALL, "state: absent"),
+            adopts=(Cell("here", "node01"),),
+            forgets=(Cell("gone", "node01"),),
+            kept=(Cell("kept", "node01"),),
+            protects=("new", "here", "same", "kept"),
+            unprotects=("old", "gone"),
+        )
+    )
+    assert screen.stdout.splitlines() == [
+        "  + create     new   on all 3 nodes  protected",
+        "  = adopt      here  on node01       exists already, protected",
+        "  - delete     old   on all 3 nodes  state: absent, no longer protected",
+        "    keep       kept  on node01       adopted, no longer declared: stays",
+        "  = protect    kept  may not be deleted from now on",
+        "    forget     gone  on node01       gone already, no longer managed",
+        "  = unprotect  gone  may be deleted from now on",
+        "  = protect    same  may not be deleted from now on",
+        "",
+        "Plan: 1 to create, 1 to delete, 1 to adopt, 2 to protect, 1 to unprotect, on 3 nodes (6 requests).",
+    ]
+
+
+def test_only_protection_changes() -> None:
+    screen = Screen()
+    only = plan(protects=("a",), unprotects=("b",))
+    screen.view.plan(only)
+    screen.view.applied(Applied(only, 7))
+    assert "Plan: 1 to protect, 1 to unprotect (no requests).\n" in screen.stdout
+    assert "Apply complete: 1 group protected, 1 no longer protected.\nTransaction 7.\n" in screen.stdout
 
 
 def test_a_plan_file_with_a_space_can_be_copied() -> None:
@@ -225,7 +305,12 @@ def test_wild_text_cannot_color() -> None:
         (True, {"NO_COLOR": ""}, "auto", True),
         (True, {"TERM": "dumb"}, "auto", False),
         (False, {}, "auto", False),
-        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", False),
+        (False, {"CI": "true"}, "auto", False),
+        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", True),
+        (False, {"CLICOLOR_FORCE": "1"}, "auto", True),
+        (False, {"FORCE_COLOR": "0"}, "auto", False),
+        (False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, "auto", False),
+        (True, {"FORCE_COLOR": "1", "TERM": "dumb"}, "auto", True),
         (False, {"NO_COLOR": "1"}, "always", True),
         (True, {"FORCE_COLOR": "1"}, "never", False),
     ],
@@ -317,3 +402,12 @@ def test_a_kept_adopted_cell_makes_a_create_no_repair() -> None:
         )
     )
     assert screen.stdout.splitlines()[0].startswith("  + create")
+
+
+def test_a_quiet_recovery_says_only_what_it_came_to() -> None:
+    screen = Screen(quiet=True)
+    left = record(StepState.UNKNOWN)
+    screen.view.recovering(left, dry_run=False)
+    assert screen.stdout == ""
+    screen.view.recovering(left, dry_run=True)
+    assert "foo.bar" in screen.stdout or "legacy" in screen.stdout

@@ -8,21 +8,37 @@ from typing import TYPE_CHECKING
 
 import click
 
+from planner.cli.completion import complete_nodes
 from planner.cli.files import read_plan
-from planner.cli.options import Command, allowance_options, format_option, quiet_option, settings_options
+from planner.cli.options import (
+    Command,
+    allowance_options,
+    format_option,
+    quiet_option,
+    scope_options,
+    settings_options,
+)
 from planner.cli.session import Session
-from planner.errors import Interrupted, Refused, WrongUsage
+from planner.errors import Interrupted, WrongUsage
 
 if TYPE_CHECKING:
     from planner.app import Allowances
     from planner.model import Desired, Plan
+    from planner.scope import Scope
     from planner.transaction import World
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 3, 4, 5, 6, 7, 64, 130))
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Apply without a question (not needed with a plan file).")
-@click.option("--canary", multiple=True, metavar="NODE", help="This node goes first, whole. Repeatable.")
+@click.option(
+    "--canary",
+    multiple=True,
+    metavar="NODE",
+    shell_complete=complete_nodes,
+    help="This node goes first, whole. Repeatable.",
+)
+@scope_options
 @allowance_options
 @format_option
 @quiet_option
@@ -34,6 +50,7 @@ def command(
     canary: tuple[str, ...],
     output: str,
     quiet: bool,
+    scope: Scope,
     allow_deletes: int | None,
     allow_delete_adopted: bool,
     allow_lossy_delete: bool,
@@ -42,43 +59,43 @@ def command(
     """Carry out a plan on every node as one transaction. If anything fails, everything is reversed.
 
     With a plan file: exactly that plan, or a refusal because the cluster has moved since. Without one: plans,
-    shows, and asks.
+    shows, and asks. The --allow options count only without a plan file: what a plan file allows was decided,
+    and could be reviewed, when it was made.
 
     \b
     Examples:
       planner apply plan.json
       planner apply
       planner apply --yes --canary node01
+      planner apply --exclude-node node03 --group 'pay*'
     """
     from planner.app import Allowances, apply_plan, check_elsewhere, check_finished
+    from planner.guards import refused
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
     with Session(flags, output, quiet=quiet, events=True) as session:
         if plan_file is not None:
-            if allowances != Allowances():
-                raise WrongUsage(
-                    "A plan file says itself what it allows",
-                    next="give the --allow option to `planner plan`, where it can be reviewed",
-                )
+            _check_alone(allowances != Allowances(), scope)
         elif not yes and (session.reads_stdin or output == "json" or not sys.stdin.isatty()):
             raise WrongUsage(
                 "There is no terminal to ask at, and nothing was changed",
                 next="review a plan file (planner plan --out plan.json), or pass --yes",
             )
         desired = session.desired()
-        first = _canaries(canary, desired)
         settings = session.settings
         loaded = _load(plan_file)
+        first = _canaries(canary, desired, loaded.scope.patterns if loaded and loaded.scope else scope)
         store = session.store()
         with store.lock(desired.cluster, "apply", settings.lock_timeout) as lease:
             check_finished(store, desired.cluster)
             check_elsewhere(store, desired)
             with session.world(desired.nodes) as world:
                 session.control.attach(lease)
-                plan = loaded or _plan(session, desired, allowances, world)
+                plan = loaded or _plan(session, desired, allowances, scope, world)
             if loaded is None:
                 session.view.plan(plan, origin=desired.origin)
-                _refuse(plan)
+                if plan.refusals:
+                    raise refused(plan.refusals)
             if loaded is None and plan.has_changes and not yes:
                 _ask()
             with session.world(desired.nodes, writes=True) as world:
@@ -87,26 +104,28 @@ def command(
             session.view.applied(result, desired.origin)
 
 
+def _check_alone(allows: bool, scope: Scope) -> None:
+    for wrong, what, options in (
+        (allows, "allows", "--allow option"),
+        (not scope.is_all, "is about", "--group and --node options"),
+    ):
+        if wrong:
+            raise WrongUsage(
+                f"A plan file says itself what it {what}",
+                next=f"give the {options} to `planner plan`, and apply what it saves",
+            )
+
+
 def _load(path: Path | None) -> Plan | None:
     from planner import codec
 
     return None if path is None else codec.load_plan(read_plan(path), str(path))
 
 
-def _plan(session: Session, desired: Desired, allowances: Allowances, world: World) -> Plan:
+def _plan(session: Session, desired: Desired, allowances: Allowances, scope: Scope, world: World) -> Plan:
     from planner.app import make_plan
 
-    return make_plan(desired, session.store(), session.settings.policy(), world, allowances)
-
-
-def _refuse(plan: Plan) -> None:
-    if plan.refusals:
-        raise Refused(
-            "The plan is refused, and nothing was changed",
-            where=", ".join(refusal.guard for refusal in plan.refusals),
-            why="; ".join(refusal.why for refusal in plan.refusals),
-            next="; ".join(dict.fromkeys(refusal.cure for refusal in plan.refusals)),
-        )
+    return make_plan(desired, session.store(), session.settings.policy(), world, allowances, scope)
 
 
 def _ask() -> None:
@@ -114,12 +133,18 @@ def _ask() -> None:
         raise Interrupted("Not applied; nothing was changed")
 
 
-def _canaries(names: tuple[str, ...], desired: Desired) -> frozenset[str]:
+def _canaries(names: tuple[str, ...], desired: Desired, scope: Scope) -> frozenset[str]:
     known = {node.name for node in desired.nodes}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise WrongUsage(
             f"--canary names no node of the file: {', '.join(unknown)}",
             next=f"the nodes are {', '.join(sorted(known))}",
+        )
+    outside = [name for name in names if not scope.includes_node(name)]
+    if outside:
+        raise WrongUsage(
+            f"--canary names a node that the plan leaves out: {', '.join(outside)}",
+            next="name one that it writes to, or plan with it",
         )
     return frozenset(names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from planner.cli.completion import complete_cells, complete_node_urls, complete_nodes
 from planner.cli.options import Command, cluster_option, format_option, quiet_option, settings_options
 from planner.cli.session import Session
 from planner.errors import WrongUsage
@@ -22,18 +23,27 @@ if TYPE_CHECKING:
     from planner.store.sqlstore import SqlStore
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 4, 5, 64, 130))
 @click.option("--dry-run", is_flag=True, help="Only show what would be brought back.")
 @click.option(
-    "--skip", multiple=True, metavar="NODE", help="Set every open cell of this node aside. Repeatable."
+    "--skip",
+    multiple=True,
+    metavar="NODE",
+    shell_complete=complete_nodes,
+    help="Set every open cell of this node aside. Repeatable.",
 )
 @click.option(
-    "--accept", multiple=True, metavar="NODE/GROUP", help="Set this cell aside, as it is. Repeatable."
+    "--accept",
+    multiple=True,
+    metavar="NODE/GROUP",
+    shell_complete=complete_cells,
+    help="Set this cell aside, as it is. Repeatable.",
 )
 @click.option(
     "--node-url",
     multiple=True,
     metavar="NAME=URL",
+    shell_complete=complete_node_urls,
     help="Where a node is now, when it has moved. Repeatable.",
 )
 @click.option(

@@ -1,35 +1,89 @@
-"""`planner show`: one transaction, and what became of its steps."""
+"""`planner show`: one transaction and what became of its steps, or a saved plan."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from planner.cli.completion import complete_transactions
+from planner.cli.files import read_plan
 from planner.cli.options import (
+    MOST_TRANSACTIONS,
     STORE_ONLY,
     Command,
     cluster_option,
-    format_option,
+    report_options,
     settings_options,
-    transaction_argument,
 )
+from planner.cli.reports import Outputs
 from planner.cli.session import Session
+from planner.errors import WrongUsage
+
+if TYPE_CHECKING:
+    from planner.views import View
+
+
+class Subject(click.ParamType):
+    """A transaction's number, or else the name of a plan file."""
+
+    name = "TX or PLAN"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
+        """Tell which it is: a file whose name is a number is written ``./7``."""
+        if isinstance(value, str) and value.isascii() and value.isdigit():
+            return click.IntRange(1, MOST_TRANSACTIONS).convert(value, param, ctx)
+        return Path(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Offer numbers; files where none begins like that."""
+        numbers = complete_transactions(ctx, param, incomplete)
+        return numbers or click.Path(dir_okay=False).shell_complete(ctx, param, incomplete)
 
 
 @click.command(cls=Command)
-@transaction_argument
+@click.argument("subject", metavar="TX|PLAN", type=Subject())
 @cluster_option
-@format_option
+@report_options
 @settings_options(STORE_ONLY)
-def command(*, number: int, cluster: str | None, output: str, **flags: str | None) -> None:
-    """Show one transaction: who ran it and when, how it ended, and what became of its steps.
+def command(
+    *, subject: int | Path, cluster: str | None, output: str, reports: tuple[Path, ...], **flags: str | None
+) -> None:
+    """Show one transaction, or a saved plan.
+
+    Of a transaction: who ran it and when, how it ended, and what became of its steps. A plan file is checked
+    against its digest and shown as `planner plan` showed it; no node and no store is asked.
 
     \b
     Examples:
       planner show 7
       planner show 7 --format json
+      planner show plan.json
+      planner show plan.json --report plan.html
     """
+    if isinstance(subject, Path):
+        if cluster is not None:
+            raise WrongUsage("--cluster says whose transaction is meant, and a plan file needs none")
+        outputs = Outputs(None, reports)
+        with Session(flags, output) as session:
+            _show_plan(subject, session.view, outputs)
+        return
+    if reports or output not in ("text", "json"):
+        raise WrongUsage(
+            "A transaction is shown as text or as JSON only",
+            next="name a plan file to have it as a report: planner show plan.json --report plan.html",
+        )
     from planner.app import find_transaction
 
     with Session(flags, output) as session:
         store = session.store(create=False)
-        session.view.transaction(find_transaction(store, session.cluster(cluster), number))
+        session.view.transaction(find_transaction(store, session.cluster(cluster), subject))
+
+
+def _show_plan(path: Path, view: View, outputs: Outputs) -> None:
+    from planner import codec
+    from planner.views.report import report_of
+
+    plan = codec.load_plan(read_plan(path), str(path))
+    outputs.write(view, report_of(plan, saved=str(path), offline=True, beside=outputs.names))

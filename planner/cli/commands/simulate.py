@@ -50,7 +50,7 @@ def command(
         cluster = SimulatedCluster(
             nodes, port=port, groups=content, faults=",".join(faults), seed=seed, listing=listing
         )
-        serve(cluster, _ready)
+        serve(cluster, lambda running: _ready(running, listing))
     except MissingExtraError as error:
         raise WrongUsage(
             "The simulator is not installed", why=str(error), next="pip install 'planner[simulator]'"
@@ -59,7 +59,7 @@ def command(
         raise WrongUsage("The simulated cluster cannot start", why=str(error)) from error
 
 
-def _ready(cluster: SimulatedCluster) -> None:
+def _ready(cluster: SimulatedCluster, listing: bool) -> None:
     urls = cluster.urls
     for name, url in urls.items():
         click.echo(f"{name}  {url}")
@@ -68,4 +68,6 @@ def _ready(cluster: SimulatedCluster) -> None:
     click.echo("\nIn another terminal:")
     click.echo("  export PLANNER_NODES=" + ",".join(f"{name}={url}" for name, url in urls.items()))
     click.echo("  planner plan        (with a groups.yaml that names no nodes)")
+    if listing:
+        click.echo("  planner import --name example --list-path /v1/group/ --list-field groupIds")
     click.echo("\nCtrl-C ends it.")

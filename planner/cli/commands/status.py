@@ -9,7 +9,7 @@ from planner.cli.session import Session
 from planner.errors import Incomplete
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 4, 64))
 @click.option("--check", is_flag=True, help="Exit 4 when something needs `planner recover`.")
 @cluster_option
 @format_option

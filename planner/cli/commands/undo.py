@@ -6,21 +6,21 @@ from pathlib import Path
 
 import click
 
-from planner.cli.files import write_private
 from planner.cli.options import (
     Command,
-    format_option,
     guard_options,
     quiet_option,
+    report_options,
     settings_options,
     transaction_argument,
 )
+from planner.cli.reports import Outputs
 from planner.cli.session import Session
 from planner.cli.unfinished import warn_of_unfinished
 from planner.errors import ChangesPending, Refused
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 2, 4, 7, 64, 130))
 @transaction_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(
@@ -29,7 +29,7 @@ from planner.errors import ChangesPending, Refused
     help="Exit 2 when something is left to undo, 7 when a guard stands against it; 0 means nothing.",
 )
 @guard_options
-@format_option
+@report_options
 @quiet_option
 @settings_options()
 def command(
@@ -38,6 +38,7 @@ def command(
     out: Path | None,
     detailed_exitcode: bool,
     output: str,
+    reports: tuple[Path, ...],
     quiet: bool,
     allow_deletes: int | None,
     allow_lossy_delete: bool,
@@ -52,10 +53,12 @@ def command(
     Examples:
       planner undo 7
       planner undo 7 --out undo.json && planner apply undo.json
+      planner undo 7 --out undo.json --report undo.html
     """
-    from planner import codec
     from planner.app import Allowances, make_undo
+    from planner.views.report import report_of
 
+    outputs = Outputs(out, reports)
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired()
         store = session.store(create=False)
@@ -63,10 +66,16 @@ def command(
         allowances = Allowances(deletes=allow_deletes, lossy_delete=allow_lossy_delete)
         with session.world(desired.nodes) as world:
             plan = make_undo(number, desired, store, session.settings.policy(), world, allowances)
-        if out is not None:
-            write_private(out, codec.dump_plan(plan))
-        session.view.plan(
-            plan, origin=desired.origin, saved=str(out) if out else None, undoes=number, doubts=doubts
+        outputs.write(
+            session.view,
+            report_of(
+                plan,
+                file=desired.origin,
+                saved=outputs.saved,
+                undoes=number,
+                beside=outputs.names,
+                doubts=doubts,
+            ),
         )
         if detailed_exitcode and plan.refusals:
             return Refused.exit_code

@@ -1,0 +1,110 @@
+"""`planner reconcile`: for a scheduler. Finish what a dead run left, then repair drift."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from planner.cli.options import Command, format_option, quiet_option, settings_options
+from planner.cli.session import Session
+from planner.errors import ChangesPending, Locked, StalePlan
+
+if TYPE_CHECKING:
+    from planner.model import Desired
+    from planner.ports import Lease
+
+
+@click.command(cls=Command, codes=(0, 1, 2, 3, 4, 5, 6, 7, 64, 130))
+@click.option(
+    "--apply-changes",
+    is_flag=True,
+    help="Apply a file that was never applied, too. One older than the last applied never is.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["repair", "report"]),
+    default="repair",
+    show_default=True,
+    help="Repair drift, or only report it: exit 2.",
+)
+@format_option
+@quiet_option
+@settings_options()
+def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags: str | None) -> int:
+    """Finish what a dead run left, then repair drift. Never asks; made for a scheduler.
+
+    It repairs towards the file that was applied last. Another file is a change, not drift: it is reported
+    (exit 6) and not applied, unless --apply-changes says that what deploys the file is the review. Every
+    limit and protection counts, and nothing can be allowed here.
+
+    \b
+    Examples:
+      planner reconcile
+      planner reconcile --apply-changes --lock-timeout 60s
+      planner reconcile --mode report          # exit 2 on drift, changes nothing
+    """
+    with Session(flags, output, quiet=quiet, events=True) as session:
+        desired = session.desired()
+        if mode == "report":
+            return _report(session, desired, apply_changes=apply_changes)
+        with session.store().lock(desired.cluster, "reconcile", session.settings.lock_timeout) as lease:
+            _recover(session, desired.cluster, lease)
+            _repair(session, desired, lease, apply_changes=apply_changes)
+    return 0
+
+
+def _recover(session: Session, cluster: str, lease: Lease) -> None:
+    from planner.app import recover, what_to_recover
+
+    record = what_to_recover(session.store(), cluster)
+    if record is None:
+        return
+    session.view.recovering(record, dry_run=False)
+    with session.world(record.intent.nodes, writes=True) as world:
+        session.control.attach(lease)
+        result = recover(record, lease, session.settings.policy(), world)
+    session.view.recovered(result)
+
+
+def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: bool) -> None:
+    from planner.app import apply_plan, check_reviewed, make_plan, refuse_if_guarded
+
+    store, policy = session.store(), session.settings.policy()
+    with session.world(desired.nodes) as world:
+        session.control.attach(lease)
+        plan = make_plan(desired, store, policy, world)
+    session.view.plan(plan, origin=desired.origin)
+    try:
+        check_reviewed(desired, store, apply_changes=apply_changes)
+    except StalePlan as stale:
+        if not plan.is_empty:
+            raise
+        session.view.info(f"{stale.what}: nothing differs, so there is nothing to decide")
+        return
+    refuse_if_guarded(plan, desired, store.knowledge(desired.cluster))
+    with session.world(desired.nodes, writes=True) as world:
+        result = apply_plan(plan, desired, store, lease, policy, world, command="reconcile")
+    if result.number is not None:
+        session.view.applied(result, desired.origin)
+
+
+def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
+    from planner.app import check_finished, check_reviewed, make_plan
+
+    store = session.store()
+    holder = store.holder(desired.cluster)
+    if holder is not None:
+        raise Locked(
+            "Another run is at work, and drift cannot be told from what it does",
+            where=f"{holder.who} ({holder.command}, since {holder.since})",
+            next="report again when it has ended",
+        )
+    check_finished(store, desired.cluster)
+    with session.world(desired.nodes) as world:
+        plan = make_plan(desired, store, session.settings.policy(), world)
+    session.view.plan(plan, origin=desired.origin)
+    if not plan.has_changes:
+        return 0
+    check_reviewed(desired, store, apply_changes=apply_changes)
+    return ChangesPending.exit_code

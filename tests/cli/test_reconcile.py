@@ -1,0 +1,124 @@
+"""`planner reconcile`, through the real command: what a CronJob runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from planner.simulator import SimulatedCluster
+from tests.cli.conftest import Shop
+
+
+def applied(shop: Shop, *groups: str) -> None:
+    """A file that was reviewed and applied by hand."""
+    shop.file(*groups)
+    assert shop.run("apply", "--yes").code == 0
+
+
+def test_drift_is_repaired_and_a_second_run_finds_nothing(shop: Shop, cluster: SimulatedCluster) -> None:
+    applied(shop, "kept", "old", "a")
+    wanted = cluster.groups()
+    cluster.change_groups("node02", remove=["a"])
+    assert shop.run("reconcile", "--mode", "report").code == 2
+    assert "a" not in cluster.groups()["node02"], "a report changes nothing"
+    ended = shop.run("reconcile")
+    assert ended.code == 0, ended.err
+    assert "Apply complete: 1 group repaired, on 1 node." in ended.out
+    assert cluster.groups() == wanted
+    again = shop.run("reconcile")
+    assert (again.code, again.out) == (0, "No changes. Every node matches groups.yaml.\n")
+    assert shop.run("reconcile", "--mode", "report").code == 0
+    assert [t["command"] for t in shop.run("history", "--format", "json").json["transactions"]] == [
+        "reconcile",
+        "apply",
+    ]
+
+
+def test_another_file_is_reported_and_applied_only_when_told(shop: Shop, cluster: SimulatedCluster) -> None:
+    applied(shop, "kept", "old")
+    before = cluster.groups()
+    shop.file("kept", "old", "new")
+    for mode in ("repair", "report"):
+        ended = shop.run("reconcile", "--mode", mode)
+        assert ended.code == 6
+        assert "not the file that was applied last" in ended.err
+        assert "+ create  new" in ended.out
+    assert cluster.groups() == before
+    assert shop.run("reconcile", "--mode", "report", "--apply-changes").code == 2
+    assert shop.run("reconcile", "--apply-changes").code == 0
+    assert "new" in cluster.groups()["node01"]
+    assert shop.run("reconcile").code == 0, "it is the file applied last by now"
+
+
+def test_an_older_file_is_never_applied(shop: Shop, cluster: SimulatedCluster) -> None:
+    applied(shop, "kept", "old")
+    applied(shop, "kept", "old", "new")
+    newest = cluster.groups()
+    shop.file("kept", "old")  # a machine that got no update
+    ended = shop.run("reconcile", "--apply-changes")
+    assert ended.code == 6
+    assert "older than what was applied last" in ended.err
+    assert "transaction 1 applied this very file" in ended.err
+    assert cluster.groups() == newest
+    assert shop.run("apply", "--yes").code == 0, "by hand it may be meant"
+    assert shop.run("reconcile").code == 0
+
+
+def test_what_was_undone_by_hand_is_not_brought_back_at_night(shop: Shop, cluster: SimulatedCluster) -> None:
+    applied(shop, "kept", "old", "a")
+    assert shop.run("undo", "1", "--out", "undo.json").code == 0
+    assert shop.run("apply", "undo.json").code == 0
+    undone = cluster.groups()
+    for flags in ((), ("--apply-changes",)):
+        assert shop.run("reconcile", *flags).code == 6
+    assert cluster.groups() == undone
+
+
+def test_a_file_without_a_difference_is_the_file_applied_last_once_it_was_applied(
+    shop: Shop, cluster: SimulatedCluster
+) -> None:
+    applied(shop, "kept", "old")
+    shop.file("old", "kept")  # another text, the same groups
+    ended = shop.run("reconcile")
+    assert (ended.code, ended.out) == (0, "No changes. Every node matches groups.yaml.\n")
+    assert "nothing differs" in ended.err
+    cluster.change_groups("node02", remove=["old"])
+    assert shop.run("reconcile").code == 6, "looking at it made no review of it"
+    cluster.change_groups("node02", add=["old"])
+    assert shop.run("apply", "--yes").code == 0
+    cluster.change_groups("node02", remove=["old"])
+    assert shop.run("reconcile").code == 0
+
+
+def test_what_a_dead_run_left_is_finished_first(shop: Shop, cluster: SimulatedCluster) -> None:
+    applied(shop, "kept", "old")
+    before = cluster.groups()
+    shop.file("kept", "old", "a", "b")
+    cluster.hold(2, "after")
+    patient = {"PLANNER_READ_TIMEOUT": "60s", "PLANNER_SETTLE": "600ms"}
+    with shop.start("apply", "--yes", "--parallelism", "1", **patient) as process:
+        cluster.wait_held(60)
+        assert shop.run("reconcile", "--mode", "report").code == 5
+        assert shop.run("reconcile").code == 5
+        process.kill()
+    cluster.release()
+    cluster.wait_settled(60)
+    assert shop.run("reconcile", "--mode", "report").code == 4
+    ended = shop.run("reconcile")
+    assert ended.code == 6, "the dead run's file was never applied"
+    assert "every node is as it was" in ended.out
+    assert cluster.groups() == before
+
+
+def test_limits_count_and_cannot_be_lifted(shop: Shop, cluster: SimulatedCluster) -> None:
+    applied(shop, "kept", "old", "a", "b", "c")
+    shop.file("kept", "old", more="limits: {max_deletes: 2}\n")
+    before = cluster.groups()
+    assert shop.run("reconcile", "--apply-changes").code == 7
+    assert cluster.groups() == before
+    assert shop.run("reconcile", "--allow-deletes", "3").code == 64
+
+
+def test_nothing_was_ever_applied(shop: Shop, tmp_path: Path) -> None:
+    shop.file("kept", "old", "a")
+    assert shop.run("reconcile").code == 6
+    assert shop.run("reconcile", "--apply-changes").code == 0
