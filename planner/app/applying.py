@@ -228,7 +228,7 @@ def _confirm_applied(plan: Plan, already: int, seen: Observation, protected: fro
         for cell, target in targets
         if seen.presences[cell] is not target
     ]
-    moved += [f"{group}: should be protected" for group in plan.protects if group not in protected]
+    moved += [f"{group}: was left protected, is not" for group in plan.protects if group not in protected]
     if moved:
         raise _stale(f"it was applied by TX {already}, and does not hold any more", moved)
     return Applied(plan, already=already)

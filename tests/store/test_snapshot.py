@@ -16,6 +16,7 @@ from planner.store import open_store
 from planner.store.snapshot import ATTEMPTS, Copy
 from tests.store.bench import intent, mark
 from tests.store.child import child
+from tests.store.released import load
 
 NOW = 0.0
 
@@ -121,3 +122,14 @@ def test_a_file_that_never_rests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "all the time" in caught.value.why
     assert len(made) == ATTEMPTS
     assert not made[0].parent.exists()
+
+
+def test_an_older_store_is_migrated_in_the_copy_only(tmp_path: Path) -> None:
+    path = tmp_path / "planner.db"
+    load(f"sqlite:///{path}", "0001")
+    before = path.read_bytes()
+    with open_store(f"sqlite:///{path}?mode=ro", create=False) as store:
+        assert store.knowledge("c").unfinished == 4
+        assert store.knowledge("c").protected == frozenset()
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["planner.db"]

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     "--forget",
     multiple=True,
     metavar="NODE/GROUP",
+    shell_complete=complete_cells,
     help="Only stop naming this cell, which was set aside and whose node is gone for good. Repeatable.",
 )
 @cluster_option
