@@ -25,10 +25,10 @@ from planner.transaction import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from planner.model import Cell, Desired, Node, Plan, Policy, Presence
-    from planner.ports import Knowledge, Store
+    from planner.ports import Knowledge, Store, Unfinished
     from planner.scope import Scope
     from planner.transaction import Inventory, Observation, World
 
@@ -202,6 +202,34 @@ def check_finished(store: Store, cluster: str, knowledge: Knowledge | None = Non
             next=how_to_recover(notes, "run `planner recover` first"),
             details=in_doubt(steps),
         )
+
+
+def unfinished_elsewhere(store: Store, cluster: str, urls: Collection[str]) -> Unfinished | None:
+    """An unfinished transaction of another cluster's name on one of these nodes: most likely its old name."""
+    found = store.unfinished_besides(cluster)
+    return next((each for each in found if not each.urls.isdisjoint(urls)), None)
+
+
+def check_elsewhere(store: Store, desired: Desired) -> None:
+    """Refuse while another cluster's name has an unfinished transaction on nodes of the file.
+
+    Raises:
+        Incomplete: there is one; a later apply would change cells that its recovery brings back.
+    """
+    other = unfinished_elsewhere(store, desired.cluster, {node.url for node in desired.nodes})
+    if other is None:
+        return
+    holder = store.holder(other.cluster)
+    shared = [node.name for node in desired.nodes if node.url in other.urls]
+    raise Incomplete(
+        f"Transaction {other.number} of cluster {other.cluster!r} is unfinished, on nodes of this file",
+        where=", ".join(shared),
+        why=f"{desired.origin} calls the cluster {desired.cluster!r}; what was begun under another "
+        "name may have left these nodes different from each other",
+        next=f"wait until {holder.who} has ended"
+        if holder
+        else f"run `planner recover --cluster {other.cluster}` first",
+    )
 
 
 def take_lists(nodes: tuple[Node, ...], policy: Policy, world: World) -> Inventory:

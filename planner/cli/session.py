@@ -53,6 +53,7 @@ class Session:
         self._stack = ExitStack()
         self._store: SqlStore | None = None
         self._read: dict[str, bytes] = {}
+        self._desired: Desired | None = None
 
     def __enter__(self) -> Self:
         from planner.cli.logs import configure
@@ -76,6 +77,11 @@ class Session:
         """Whether the file comes from standard input, which then cannot answer questions."""
         return self.settings.file == STDIN
 
+    @property
+    def known_file(self) -> Desired | None:
+        """The file of the settings, if it was read and makes sense."""
+        return self._desired
+
     def desired(self, file: str | None = None) -> Desired:
         """What the file of the settings asks for, or another one.
 
@@ -85,9 +91,12 @@ class Session:
         """
         from planner.desired import parse
 
-        file = self.settings.file if file is None else file
-        origin = STANDARD_INPUT if file == STDIN else file
-        return parse(self.text(file), origin=origin, nodes_override=self.settings.nodes)
+        name = self.settings.file if file is None else file
+        origin = STANDARD_INPUT if name == STDIN else name
+        desired = parse(self.text(name), origin=origin, nodes_override=self.settings.nodes)
+        if file is None:
+            self._desired = desired
+        return desired
 
     def text(self, file: str | None = None) -> bytes:
         """The file of the settings, or another one, as it is; each is read once.

@@ -7,7 +7,9 @@
     report.py    all that there is to say of a plan, and its matrix of groups by nodes   (pure)
     words.py     escaping, widths, plurals                                             (pure)
     layout.py    lines of styled spans, wrapped to a width                             (pure)
-    plan_text.py, result_text.py, history_text.py, nodes_text.py, error_text.py    the screens, as lines
+    journal_words.py, gathering.py    what the journal says, in words; cells as rows   (pure)
+    plan_text.py, result_text.py, recovery_text.py, status_text.py, history_text.py, transaction_text.py,
+    nodes_text.py, error_text.py      the screens, as lines                              (pure)
     markdown.py, marked.py    a plan for the comment of a pull request                  (pure)
     html.py      a plan as one HTML file, from templates/;  render.py: a report as a whole text
     source_text.py    a problem of a file, with its line and a caret                     (pure)

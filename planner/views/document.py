@@ -10,11 +10,11 @@ from planner.views.plain import plain_progress
 from planner.views.report import report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Plan
+    from planner.model import Cell, Plan
     from planner.ports import Record, Reporter
     from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
@@ -30,10 +30,16 @@ class DocumentView(MachineView):
     _printed = False
 
     def plan(
-        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: str = "groups.yaml",
+        saved: str | None = None,
+        undoes: int | None = None,
+        doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
-        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
 
     def report(self, report: Report) -> None:
         """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
@@ -54,10 +60,10 @@ class DocumentView(MachineView):
     def unapplied(self, plan: Plan) -> None:
         """The one document is the plan."""
 
-    def recovering(self, record: Record, dry_run: bool) -> None:
+    def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
         """Print what would be brought back; in a real run the one document is `recovered`."""
         if dry_run:
-            self._print(data.of_recovering(record))
+            self._print(data.of_recovering(record, aside))
             self._check()
 
     def recovered(self, result: Recovered) -> None:

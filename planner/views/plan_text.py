@@ -121,8 +121,8 @@ def _entry(row: Row, nodes: int, left_out: int) -> Entry:
 
 
 def remark(row: Row) -> str:
-    """Why, or what that means; and what becomes of the group's protection."""
-    return ", ".join(filter(None, (row.reason or REMARKS.get(row.kind, ""), row.protection)))
+    """What leaves it in doubt; why, or what that means; and what becomes of the group's protection."""
+    return ", ".join(filter(None, (row.doubt, row.reason or REMARKS.get(row.kind, ""), row.protection)))
 
 
 def _refusal(refusal: Refusal, width: int | None, *, listed: bool) -> list[Line]:

@@ -6,6 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from planner.scope import has_wildcards
+from planner.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
     from planner.scope import PlanScope
     from planner.views.summary import Summary
 
+__all__ = [
+    "applied_sentence",
+    "count",
+    "cut",
+    "duration",
+    "fragment",
+    "on_nodes",
+    "plan_sentence",
+    "sentence",
+    "shorten",
+    "shown",
+    "unchanged_sentence",
+    "undo_sentence",
+    "width_of",
+]
+
 _RAW = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that a terminal obeys, hides or cannot draw: controls, direction marks, separators."""
 
@@ -22,6 +39,9 @@ MAX_SENTENCE = 2000
 """Characters of one sentence; a longer one lists ten thousand ids, and is cut."""
 
 NAMES_SHOWN = 4
+
+MINUTES_SHOWN = 120
+"""From here on, hours are easier to read."""
 
 
 def shown(text: str) -> str:
@@ -67,11 +87,6 @@ def shorten(text: str, columns: int) -> str:
     head, _ = cut(text, max((columns - 1) // 2, 1))
     tail, _ = cut(text[::-1], max(columns - 1 - width_of(head), 1))
     return f"{head}…{tail[::-1]}"
-
-
-def count(number: int, noun: str) -> str:
-    """``1 node``, ``2 nodes``, ``9,800 nodes``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def sentence(text: str) -> str:
@@ -237,7 +252,9 @@ def steps_words(steps: StepCounts) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``8 s``, ``2 min 05 s``."""
+    """``8 s``, ``2 min 05 s``, ``3 h 07 min``."""
     whole = int(seconds)
     minutes, rest = divmod(whole, 60)
+    if minutes >= MINUTES_SHOWN:
+        return f"{minutes // 60:,} h {minutes % 60:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -36,7 +36,7 @@ def a_cell_that_moved_since_the_plan_refuses_it() -> None:
         plan = bench.plan()
         held = bench.world.nodes[name]
         (held.add if there else held.discard)(id)
-        assert f"{id} on {name}" in stale(bench, plan).why
+        assert f"{id} on {name}: was " in stale(bench, plan).details[0]
 
 
 class _Anything(str):

@@ -282,7 +282,8 @@ def test_a_plan_that_was_applied_and_does_not_hold_any_more_is_stale(id: str) ->
     bench.world.nodes["node02"] ^= {id}
     error = refused(bench, StalePlan, lambda: bench.apply(plan), 6)
     assert "applied by TX 1" in error.why
-    assert error.details[0].startswith(f"{id} on node02: should be ")
+    assert error.details[0].startswith(f"{id} on node02: was left ")
+    assert f"{id} on node02" not in error.why, "said once"
 
 
 def test_a_plan_that_was_reversed_may_be_applied_again() -> None:

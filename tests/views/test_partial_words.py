@@ -125,7 +125,8 @@ def test_history_and_show() -> None:
     )
     screen = Screen()
     screen.view.history([done(adopting), done(EXAMPLE)])
-    assert [line.split("  ")[2] for line in screen.stdout.splitlines()[1:]] == ["apply (partial)", "apply"]
+    lines = screen.stdout.splitlines()[1:]
+    assert [line.split("  ")[5] for line in lines] == ["apply (partial)", "apply"]
     screen = Screen()
     screen.view.transaction(done(adopting))
     assert PARTIAL in screen.stdout

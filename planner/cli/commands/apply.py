@@ -69,7 +69,7 @@ def command(
       planner apply --yes --canary node01
       planner apply --exclude-node node03 --group 'pay*'
     """
-    from planner.app import Allowances, apply_plan, check_finished
+    from planner.app import Allowances, apply_plan, check_elsewhere, check_finished
     from planner.guards import refused
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
@@ -90,6 +90,7 @@ def command(
         store = session.store()
         with store.lock(desired.cluster, "apply", settings.lock_timeout) as lease:
             check_finished(store, desired.cluster)
+            check_elsewhere(store, desired)
             with session.world(desired.nodes) as world:
                 session.control.attach(lease)
                 plan = loaded or _plan(session, desired, allowances, scope, world)

@@ -16,6 +16,7 @@ from planner.cli.options import (
 )
 from planner.cli.reports import Outputs
 from planner.cli.session import Session
+from planner.cli.unfinished import warn_of_unfinished
 from planner.errors import ChangesPending, Refused
 
 
@@ -54,21 +55,14 @@ def command(
       planner undo 7 --out undo.json && planner apply undo.json
       planner undo 7 --out undo.json --report undo.html
     """
-    from planner.app import Allowances, check_finished, make_undo, what_to_recover
+    from planner.app import Allowances, make_undo
     from planner.views.report import report_of
 
     outputs = Outputs(out, reports)
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired()
         store = session.store(create=False)
-        unfinished = what_to_recover(store, desired.cluster)
-        if unfinished is not None:
-            if out is not None:
-                check_finished(store, desired.cluster)
-            session.view.warning(
-                f"transaction {unfinished.number} is unfinished: run `planner recover`; "
-                "this plan shows the nodes as they are now"
-            )
+        doubts = warn_of_unfinished(session, desired, saves=out is not None)
         allowances = Allowances(deletes=allow_deletes, lossy_delete=allow_lossy_delete)
         with session.world(desired.nodes) as world:
             plan = make_undo(number, desired, store, session.settings.policy(), world, allowances)
@@ -80,6 +74,7 @@ def command(
                 saved=outputs.saved,
                 undoes=number,
                 beside=outputs.names,
+                doubts=doubts,
             ),
         )
         if detailed_exitcode and plan.refusals:
