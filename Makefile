@@ -22,7 +22,7 @@ INPUTS := poetry.lock pyproject.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test soak lint format simulate lock clean
+.PHONY: help install demo test soak lint format simulate docs pictures lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,14 @@ soak: $(VENV)/.dev-installed ## Run the long tests, some 20 minutes: kill -9 at 
 simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the engine (make simulate N=50000)
 	$(BIN)/python -m tests.simulation --seeds $(N)
 
+docs: $(VENV)/.dev-installed ## Write the reference again and build the documentation into site/
+	@$(BIN)/python docs/generate.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'Built site/. To read it: $(BIN)/python -m http.server --directory site'
+
+pictures: $(VENV)/.dev-installed ## Draw docs/pictures/ again, from real runs on a simulated cluster
+	@$(BIN)/python docs/pictures.py
+
 # Poetry asks the index for a JSON page that many mirrors do not serve. The plugin reads the same simple index as
 # pip, and keeps its address out of the lock. The address and the certificates come from pip's configuration.
 lock: $(TOOLS_STAMP) ## Lock the dependencies again (pyproject.toml to poetry.lock), without any URL
@@ -67,7 +75,7 @@ lock: $(TOOLS_STAMP) ## Lock the dependencies again (pyproject.toml to poetry.lo
 	@$(POETRY) check --lock
 
 clean: ## Remove .venv and everything that was built or cached
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ----------------------------------------------------------------------------------------------------------------

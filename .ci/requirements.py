@@ -1,7 +1,8 @@
 """Print poetry.lock as requirements with hashes, for a pip that knows no Poetry.
 
-Usage: ``requirements.py [EXTRA]...``. What it prints is what planner needs to run, with these extras, and the backend that builds it.
-Only the standard library is used, so that nothing has to be installed before the hashes are known.
+Usage: ``requirements.py [EXTRA]...``. What it prints is what planner needs to run, with these extras, and the
+backend that builds it. Only the standard library is used, so that nothing has to be installed before the
+hashes are known.
 """
 
 import re

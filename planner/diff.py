@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 DRIFT = "drift"
 LATE_EFFECT = "late effect of"
 SET_ASIDE = "set aside in"
+WAS_ADOPTED = "was adopted"
+"""Ends the reason of a step on a cell that was adopted: what undoes it must not make it created."""
 UNDO = "undo of"
 PRUNED = "unmanaged, prune: true"
 UNPRUNED = "undo of pruning in"
@@ -234,9 +236,9 @@ def _judge(
             draft.adopts.append(cell)
     elif present:
         if wish is Presence.ABSENT:
-            draft.deletes.append(Change(Action.DELETE, cell, "state: absent"))
+            draft.deletes.append(Change(Action.DELETE, cell, _of("state: absent", managed)))
         elif managed and (delete_adopted or not managed.adopted):
-            draft.deletes.append(Change(Action.DELETE, cell, "no longer declared"))
+            draft.deletes.append(Change(Action.DELETE, cell, _of("no longer declared", managed)))
         elif managed:
             draft.kept.append(cell)
         elif prune:
@@ -245,6 +247,10 @@ def _judge(
             draft.unmanaged.append(cell)
     elif managed:
         draft.forgets.append(cell)
+
+
+def _of(reason: str, managed: Managed | None) -> str:
+    return f"{reason}, {WAS_ADOPTED}" if managed is not None and managed.adopted else reason
 
 
 def _late(

@@ -94,6 +94,10 @@ class Problem:
         return f"{self.text} ({self.hint})" if self.hint.endswith("?") else f"{self.text}: {self.hint}"
 
 
+STANDARD_INPUT = "standard input"
+"""What a file is called that came from there."""
+
+
 class FileInvalid(PlannerError):
     """A file of the user cannot be used.
 

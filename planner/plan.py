@@ -9,9 +9,10 @@ from planner.diff import NO_LISTS, diff, part_of, strangers, wiped_nodes
 from planner.guards import DELETES, base_of, guards, protection_of
 from planner.model import Cell, Limits, Plan, Seen, Step
 from planner.scope import patterns_of
+from planner.words import agreeing, count
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from planner.diff import Changes, Lists
     from planner.model import Desired, Node, Presence
@@ -187,17 +188,35 @@ def _warnings(
         for node in wiped
     ]
     if not knowledge.managed and changes.adopts:
+        exist = (
+            f"{count(len(changes.adopts), 'declared cell')} exist{'s' * (len(changes.adopts) == 1)} already"
+        )
         warnings.append(
-            f"the store knows nothing of cluster {desired.cluster!r} yet, and {len(changes.adopts)} declared "
-            "cells exist already; groups that were declared earlier and are not any more cannot be known"
+            f"the store knows nothing of cluster {desired.cluster!r} yet, and {exist}; "
+            "groups that were declared earlier and are not any more cannot be known"
         )
     warnings += node_warnings(desired, knowledge, scope)
+    warnings += _asides_adopted(desired, knowledge, changes)
     if changes.kept:
+        groups = len({cell.group for cell in changes.kept})
         warnings.append(
-            f"{len({cell.group for cell in changes.kept})} adopted groups are no longer declared and stay; "
-            "delete them with `state: absent` or --allow-delete-adopted"
+            f"{count(groups, 'adopted group')} {agreeing(groups, 'is', 'are')} no longer declared, and left; "
+            f"delete {agreeing(groups, 'it', 'them')} with `state: absent` or --allow-delete-adopted"
         )
     return tuple(warnings)
+
+
+def _asides_adopted(desired: Desired, knowledge: Knowledge, changes: Changes) -> Iterator[str]:
+    """Declared cells that a recovery had set aside, and that are as declared: adopted like any other."""
+    aside = {(each.group, each.url): each.transaction for each in knowledge.watched if each.aside}
+    urls = {node.name: node.url for node in desired.nodes}
+    found = [(cell, aside.get((cell.group, urls[cell.node]))) for cell in changes.adopts if aside]
+    for number in sorted({number for _, number in found if number is not None}):
+        cells = [str(cell) for cell, of in found if of == number]
+        yield (
+            f"set aside in TX {number}, as declared now, and adopted: {', '.join(cells)}; with the apply "
+            f"{agreeing(len(cells), 'it is', 'they are')} set aside no longer"
+        )
 
 
 def node_warnings(desired: Desired, knowledge: Knowledge, scope: PlanScope | None = None) -> list[str]:
@@ -210,6 +229,14 @@ def node_warnings(desired: Desired, knowledge: Knowledge, scope: PlanScope | Non
         if known.get(url, name) != name:
             warnings.append(f"node {known[url]} is called {name} now (same URL)")
     for url, name in known.items():
-        if url not in here:
+        if url in here:
+            continue
+        aside = sum(each.aside and each.url == url for each in knowledge.watched)
+        if aside:
+            warnings.append(
+                f"node {name} left the file: it is not written to, but {count(aside, 'cell')} on it "
+                f"{agreeing(aside, 'stays', 'stay')} set aside: see planner status"
+            )
+        else:
             warnings.append(f"node {name} left the file: it is not written to, and {forgotten}")
     return warnings

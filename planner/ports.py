@@ -96,11 +96,24 @@ class CellMark(NamedTuple):
 
 
 class Wave(NamedTuple):
-    """One durable commit of the journal: marks of many steps, and perhaps a move of the transaction."""
+    """One durable commit of the journal: marks of many steps, and perhaps a move of the transaction.
+
+    `message` is why the transaction is where it is, and replaces the one before. `note` is what somebody did
+    to it after its run; it is kept with all others, and the store adds who and when.
+    """
 
     marks: tuple[CellMark, ...]
     state: TransactionState | None = None
     message: str = ""
+    note: str = ""
+
+
+class Note(NamedTuple):
+    """What somebody did to a transaction after its own run: for people. `at` is wall time."""
+
+    at: str
+    who: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +154,7 @@ class Record:
     started: str = ""
     finished: str = ""
     holder: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +271,14 @@ class Lease(Protocol):
         """Take cells off the watch list that are on it since before `before` (wall time)."""
 
 
+class Unfinished(NamedTuple):
+    """An unfinished transaction, and the canonical URLs of the nodes that it was made for."""
+
+    cluster: str
+    number: int
+    urls: frozenset[str]
+
+
 class Store(Protocol):
     """What outlives a run: managed cells, transactions, the lock. Everything belongs to a cluster's name."""
 
@@ -280,6 +302,9 @@ class Store(Protocol):
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """Cells that were set aside by hand and not verified since, with their transactions."""
+
+    def unfinished_besides(self, cluster: str) -> tuple[Unfinished, ...]:
+        """The unfinished transactions of all other clusters."""
 
     def watched(self, cluster: str) -> tuple[Watched, ...]:
         """The watch list."""

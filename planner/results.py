@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 from planner.counts import StepCounts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from planner.errors import PlannerError
     from planner.model import Cell, Node, Plan, Presence
-    from planner.ports import Holder, Record, Watched
+    from planner.ports import Holder, Record, Unfinished, Watched
+
+
+class Aside(NamedTuple):
+    """A cell that was set aside by hand, and not verified since.
+
+    Attributes:
+        transaction: that it belongs to.
+        cell: under the name that its node had.
+        url: the node's canonical URL.
+        before: as it should be: what it was before that transaction.
+        since: when it was set aside; wall time.
+    """
+
+    transaction: int
+    cell: Cell
+    url: str
+    before: Presence
+    since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +87,7 @@ class Recovered:
         not_ours: cells that somebody else had written first, left as they are.
         set_aside: cells that were set aside by hand, left as they are.
         steps: what became of the transaction's steps; None when there was none.
+        given_up: cells that had been set aside, and are not looked for any more.
     """
 
     number: int | None = None
@@ -75,6 +95,7 @@ class Recovered:
     not_ours: tuple[Cell, ...] = ()
     set_aside: tuple[Cell, ...] = ()
     steps: StepCounts | None = None
+    given_up: tuple[Aside, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +109,14 @@ class Status:
         holder: who holds the lock now.
         unfinished: the transaction that is not finished, with its marks.
         running: whether `unfinished` belongs to the run that holds the lock now.
-        set_aside: cells set aside by hand, with their transactions.
-        watched: cells with an unanswered write.
+        set_aside: cells set aside by hand.
+        watched: cells with an unanswered write that are still looked at, and neither set aside nor open.
+        watch: seconds that a cell is watched.
+        names: the nodes' names by canonical URL, as far as they are known.
+        elsewhere: unfinished transactions of other clusters on nodes of this one.
         last: the last transaction, without its marks.
         last_applied: the last one that was applied, without its marks.
+        next: what the user should do now; empty when nothing has to be done.
     """
 
     cluster: str
@@ -100,15 +125,38 @@ class Status:
     holder: Holder | None = None
     unfinished: Record | None = None
     running: bool = False
-    set_aside: tuple[tuple[int, Cell], ...] = ()
+    set_aside: tuple[Aside, ...] = ()
     watched: tuple[Watched, ...] = ()
+    watch: float = 0.0
+    names: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: tuple[Unfinished, ...] = ()
     last: Record | None = None
     last_applied: Record | None = None
+    next: str = ""
 
     @property
     def needs_recover(self) -> bool:
         """Whether somebody has to run `planner recover`."""
         return self.unfinished is not None and not self.running
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """One file that was checked offline.
+
+    Attributes:
+        file: what the user called it.
+        cluster: its name; empty where the file is not valid.
+        groups: how many it declares.
+        nodes: how many there are, in the file or in the environment.
+        error: why it cannot be used; None where it can.
+    """
+
+    file: str
+    cluster: str = ""
+    groups: int = 0
+    nodes: int = 0
+    error: PlannerError | None = None
 
 
 @dataclass(frozen=True, slots=True)

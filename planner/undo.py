@@ -4,7 +4,7 @@
 in the transaction  the cell now          the plan
 ==================  ====================  ========================
 created             present, and managed  delete
-deleted             absent                create
+deleted             absent                create; adopted again where it had been
 adopted             present, and adopted  forget: no request
 not ours            any                   left as it is, and named
 created             present, of others    left as it is, and named
@@ -22,7 +22,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from planner import codec
-from planner.diff import DRIFT, LATE_EFFECT, PRUNED, SET_ASIDE, UNDO, UNPRUNED, Change, Changes
+from planner.diff import (
+    DRIFT,
+    LATE_EFFECT,
+    PRUNED,
+    SET_ASIDE,
+    UNDO,
+    UNPRUNED,
+    WAS_ADOPTED,
+    Change,
+    Changes,
+)
 from planner.model import Action, Cell, Presence, StepState
 from planner.plan import assemble, node_warnings
 from planner.scope import EVERYTHING, Scope
@@ -45,6 +55,7 @@ class Past:
         adopted: cells that it adopted, and that are managed as adopted still.
         not_ours: cells that somebody else had written first.
         others: cells that it created, and that are somebody else's by what is managed now.
+        were_adopted: cells of `written` that were adopted before it deleted them, or as it brought them back.
         gone: nodes that it wrote to, and that the file does not have any more, by their old names.
         pruned: those of `written` that nobody managed; brought back they are adopted, and never deleted just
             since nobody declares them.
@@ -55,6 +66,7 @@ class Past:
     adopted: tuple[Cell, ...] = ()
     not_ours: tuple[Cell, ...] = ()
     others: tuple[Cell, ...] = ()
+    were_adopted: frozenset[Cell] = frozenset()
     gone: tuple[Node, ...] = ()
     pruned: frozenset[Cell] = frozenset()
 
@@ -69,6 +81,7 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
     now = {node.url: node.name for node in desired.nodes}
     states = {mark.number: mark.state for mark in record.marks}
     written, not_ours, others, gone, pruned = [], [], [], {}, set()
+    were_adopted = set()
     for step in record.intent.steps:
         node = old[step.cell.node]
         state = states.get(step.number)
@@ -80,6 +93,8 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
                 others.append(cell)
             else:
                 written.append((step.action, cell))
+                if step.reason.endswith(WAS_ADOPTED):
+                    were_adopted.add(cell)
                 if step.reason == PRUNED:
                     pruned.add(cell)
         elif state is StepState.NOT_OURS:
@@ -96,6 +111,7 @@ def past_of(record: Record, desired: Desired, knowledge: Knowledge) -> Past:
         tuple(adopted),
         tuple(not_ours),
         tuple(others),
+        frozenset(were_adopted),
         tuple(gone.values()),
         frozenset(pruned),
     )
@@ -108,7 +124,8 @@ def _is_others(step: Step, managed: Managed | None) -> bool:
     """
     if step.action is not Action.CREATE:
         return False
-    brought_back = step.reason.startswith((DRIFT, LATE_EFFECT, SET_ASIDE, UNPRUNED))
+    why = step.reason
+    brought_back = why.startswith((DRIFT, LATE_EFFECT, SET_ASIDE, UNPRUNED)) or why.endswith(WAS_ADOPTED)
     return managed is None or (managed.adopted and not brought_back)
 
 
@@ -180,10 +197,7 @@ def build(
     """
     back = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}
     holding = [(action, cell) for action, cell in past.written if presences[cell] is action.after]
-    reverse = [
-        Change(back[action], cell, f"{UNPRUNED if cell in past.pruned else UNDO} TX {past.number}")
-        for action, cell in reversed(holding)
-    ]
+    reverse = [Change(back[action], cell, _why(past, cell)) for action, cell in reversed(holding)]
     changes = Changes(
         creates=tuple(change for change in reverse if change.action is Action.CREATE),
         deletes=tuple(change for change in reverse if change.action is Action.DELETE),
@@ -206,6 +220,12 @@ def build(
     ]
     # What it leads to is what no file asks for: a scheduled run must not bring it back.
     return replace(plan, warnings=tuple(warnings), source="")
+
+
+def _why(past: Past, cell: Cell) -> str:
+    """The reason of the step that brings a cell back; by it an apply knows what is adopted, not created."""
+    reason = f"{UNPRUNED if cell in past.pruned else UNDO} TX {past.number}"
+    return f"{reason}, {WAS_ADOPTED}" if cell in past.were_adopted else reason
 
 
 def _left_out(past: Past, presences: Mapping[Cell, Presence]) -> Iterator[str]:
@@ -242,7 +262,8 @@ def _still_asked_for(desired: Desired, changes: Changes) -> Iterator[str]:
 
 def _is_let_go(change: Change, wishes: Collection[Cell]) -> bool:
     """Whether the file is silent about what is created, and nothing else will keep it."""
-    return change.cell not in wishes and not change.reason.startswith(UNPRUNED)
+    kept = change.reason.startswith(UNPRUNED) or change.reason.endswith(WAS_ADOPTED)
+    return change.cell not in wishes and not kept
 
 
 def _named(cells: Iterable[Cell]) -> str:

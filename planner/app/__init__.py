@@ -15,25 +15,44 @@
 """
 
 from planner.app.applying import apply_plan, refuse_if_guarded
-from planner.app.planning import Allowances, check_finished, make_plan, survey
+from planner.app.asides import give_up
+from planner.app.planning import (
+    Allowances,
+    check_elsewhere,
+    check_finished,
+    make_plan,
+    survey,
+    unfinished_elsewhere,
+)
 from planner.app.reconciling import check_reviewed
-from planner.app.recovering import recover, steps_to_set_aside, what_to_recover, with_api_of
-from planner.app.reporting import find_transaction, status
+from planner.app.recovering import (
+    recover,
+    speaks_as_before,
+    steps_to_set_aside,
+    what_to_recover,
+    with_api_of,
+)
+from planner.app.reporting import find_transaction, in_doubt_of, status
 from planner.app.undoing import make_undo
 
 __all__ = [
     "Allowances",
     "apply_plan",
+    "check_elsewhere",
     "check_finished",
     "check_reviewed",
     "find_transaction",
+    "give_up",
+    "in_doubt_of",
     "make_plan",
     "make_undo",
     "recover",
     "refuse_if_guarded",
+    "speaks_as_before",
     "status",
     "steps_to_set_aside",
     "survey",
+    "unfinished_elsewhere",
     "what_to_recover",
     "with_api_of",
 ]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from planner import codec
 from planner.app.asides import tidy
-from planner.app.endings import failure_of, left_open
-from planner.app.planning import check_finished, check_identity, read
-from planner.diff import LATE_EFFECT, SET_ASIDE, UNPRUNED
+from planner.app.endings import SHOWN, failure_of, left_open
+from planner.app.planning import check_elsewhere, check_finished, check_identity, read
+from planner.diff import LATE_EFFECT, SET_ASIDE, UNPRUNED, WAS_ADOPTED
 from planner.errors import LockLost, StalePlan
 from planner.guards import guards_now, protection_of, refused
 from planner.model import Action, Cell, Event, Managed, Node, StepState, TransactionState
@@ -16,9 +16,10 @@ from planner.ports import Closing, Intent
 from planner.results import Applied
 from planner.scope import patterns_of
 from planner.transaction import Abandoned, Transaction, runs_of
+from planner.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from planner.model import Desired, Plan, Policy, Presence, Seen
     from planner.ports import Knowledge, Lease, Store
@@ -60,6 +61,7 @@ def apply_plan(
         raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
     knowledge = store.knowledge(plan.cluster)
     check_finished(store, plan.cluster, knowledge)
+    check_elsewhere(store, desired)
     check_identity(desired, knowledge)
     sealed = codec.seal(plan)
     _check_belongs(plan, desired, knowledge)
@@ -115,10 +117,15 @@ def _run(
     try:
         return transaction.apply(closing, plan.bystanders, canary)
     except Abandoned as stop:
-        raise left_open(number, runs, why=f"{stop.why}: this run left at once") from stop
+        raise left_open(
+            number, runs, transaction.open_steps(), why=f"{stop.why}: this run left at once"
+        ) from stop
     except LockLost as lost:
         raise left_open(
-            number, runs, why=f"the lock is not provably held any more: {lost.why or lost.what}"
+            number,
+            runs,
+            transaction.open_steps(),
+            why=f"the lock is not provably held any more: {lost.why or lost.what}",
         ) from lost
 
 
@@ -128,9 +135,9 @@ def _closing(
     """What is managed from now on, and what becomes of earlier doubts about cells that the plan decided on.
 
     What was managed stays created or adopted, as it was. Of the others, a create that somebody else met, or
-    may have met, is adopted, and so is one that only undoes a late effect or a pruning: none of them may be
-    deleted since nobody declares it. A group that the file of today protects stays protected, whatever an
-    older plan says.
+    may have met, is adopted, and so is one that only undoes a late effect, a pruning, or the delete of what
+    was adopted: none of them may be deleted since nobody declares it. A group that the file of today protects
+    stays protected, whatever an older plan says.
     """
     urls = {node.name: node.url for node in plan.nodes}
     managed = [Managed(cell.group, urls[cell.node], adopted=True) for cell in plan.adopts]
@@ -174,7 +181,8 @@ def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:
 def _is_adopted(run: StepRun) -> bool:
     """Whether a cell that was not managed before becomes so as adopted."""
     theirs = run.state is StepState.NOT_OURS or run.perhaps_theirs
-    return theirs or run.step.reason.startswith((LATE_EFFECT, SET_ASIDE, UNPRUNED))
+    reason = run.step.reason
+    return theirs or reason.startswith((LATE_EFFECT, SET_ASIDE, UNPRUNED)) or reason.endswith(WAS_ADOPTED)
 
 
 def _expected(plan: Plan) -> Iterator[tuple[Cell, Presence]]:
@@ -215,17 +223,21 @@ def _check_seen(plan: Plan, seen: Observation) -> None:
         if seen.presences[cell] is not expected
     ]
     if moved:
-        raise _stale(f"the cluster has moved since it was made: {moved[0]}", details=moved)
+        raise _stale("the cluster has moved since it was made", moved)
 
 
 def _confirm_applied(plan: Plan, already: int, seen: Observation, protected: frozenset[str]) -> Applied:
     """A plan that history shows as applied, and that still holds, is done."""
     targets: list[Seen | tuple[Cell, Presence]] = [(step.cell, step.after) for step in plan.steps]
     targets += plan.bystanders
-    moved = [f"{cell}: should be {target}" for cell, target in targets if seen.presences[cell] is not target]
-    moved += [f"{group}: should be protected" for group in plan.protects if group not in protected]
+    moved = [
+        f"{cell}: was left {target}, is {seen.presences[cell]}"
+        for cell, target in targets
+        if seen.presences[cell] is not target
+    ]
+    moved += [f"{group}: was left protected, is not" for group in plan.protects if group not in protected]
     if moved:
-        raise _stale(f"it was applied by TX {already}, and does not hold any more: {moved[0]}", details=moved)
+        raise _stale(f"it was applied by TX {already}, and does not hold any more", moved)
     return Applied(plan, already=already)
 
 
@@ -242,10 +254,12 @@ def refuse_if_guarded(
         raise refused(refusals)
 
 
-def _stale(why: str, details: list[str] | None = None) -> StalePlan:
+def _stale(why: str, moved: Sequence[str] = ()) -> StalePlan:
+    """A plan that the world has left behind; each cell that moved has its line."""
+    more = [f"… and {count(len(moved) - SHOWN, 'more cell')}"] if len(moved) > SHOWN else []
     return StalePlan(
         "The plan is stale, and nothing was changed",
         why=why,
         next="make a new one and review it: planner plan",
-        details=(details or [])[:20],
+        details=[*moved[:SHOWN], *more],
     )

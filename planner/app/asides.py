@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.errors import PlannerError
+from planner.app.endings import named
+from planner.errors import PlannerError, WrongUsage
 from planner.model import Cell, Presence
-from planner.ports import Watched
+from planner.ports import Watched, Wave
+from planner.results import Aside
 from planner.scope import EVERYTHING
 from planner.transaction import Abandoned, RunInterrupted, observe
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from planner.model import Desired, Policy
-    from planner.ports import Clock, Lease, Store
+    from planner.ports import Clock, Lease, Record, Store
     from planner.scope import Scope
     from planner.transaction import World
 
@@ -22,16 +26,73 @@ def to_watch(store: Store, cluster: str, policy: Policy, clock: Clock) -> tuple[
 
     A cell that was set aside should be as it was before its transaction.
     """
-    oldest = clock.wall(policy.watch)
-    watched = [each for each in store.watched(cluster) if each.since >= oldest]
+    asides = (
+        Watched(each.cell.group, each.url, each.transaction, each.before, each.since, aside=True)
+        for each in set_aside(store, cluster)
+    )
+    return (*still_watched(store, cluster, policy.watch, clock), *asides)
+
+
+def still_watched(store: Store, cluster: str, watch: float, clock: Clock) -> tuple[Watched, ...]:
+    """What has been on the watch list for less than `watch` seconds."""
+    oldest = clock.wall(watch)
+    return tuple(each for each in store.watched(cluster) if each.since >= oldest)
+
+
+def set_aside(store: Store, cluster: str) -> tuple[Aside, ...]:
+    """The cells that were set aside and not verified since, and how each of them should be."""
+    records: dict[int, Record | None] = {}
+    found = []
     for number, cell in store.set_aside(cluster):
-        record = store.record(cluster, number)
+        if number not in records:
+            records[number] = store.record(cluster, number)
+        record = records[number]
         if record is None:
             continue
         urls = {node.name: node.url for node in record.intent.nodes}
         before = next(step.before for step in record.intent.steps if step.cell == cell)
-        watched.append(Watched(cell.group, urls[cell.node], number, before, record.finished, aside=True))
-    return tuple(watched)
+        found.append(Aside(number, cell, urls[cell.node], before, record.finished))
+    return tuple(found)
+
+
+def give_up(
+    cells: Collection[Cell], cluster: str, store: Store, lease: Lease, desired: Desired | None
+) -> tuple[Aside, ...]:
+    """Stop naming cells that were set aside and cannot be verified any more; their transactions tell of it.
+
+    Args:
+        cells: under the names that their nodes had.
+        cluster: the cluster's name.
+        store: where they are listed.
+        lease: the lock, held.
+        desired: the file; None where the user has named the cluster instead, and knows better.
+
+    Raises:
+        WrongUsage: a cell is not set aside, or an apply from this file will verify it.
+    """
+    asides = set_aside(store, cluster)
+    strangers = [cell for cell in cells if cell not in {each.cell for each in asides}]
+    if strangers:
+        raise WrongUsage(
+            f"Nothing to forget: {', '.join(map(str, strangers))}",
+            why=f"no such cell of cluster {cluster!r} is set aside",
+            next="see which are: planner status",
+        )
+    chosen = tuple(each for each in asides if each.cell in cells)
+    here = {node.url for node in desired.nodes} if desired else set()
+    reachable = [each for each in chosen if each.url in here]
+    if desired and reachable:
+        raise WrongUsage(
+            f"Not forgotten: {', '.join(str(each.cell) for each in reachable)}",
+            where=desired.origin,
+            why="the file still has the node, so that the next `planner apply` can verify the cell",
+            next=f"run it; or, if you know better: planner recover --cluster {cluster} --forget …",
+        )
+    for number in dict.fromkeys(each.transaction for each in chosen):
+        of_this = [each.cell for each in chosen if each.transaction == number]
+        lease.commit(number, Wave((), note=f"recover: given up for good: {named(of_this)}"))
+    lease.clear_set_aside([(each.cell.group, each.url) for each in chosen])
+    return chosen
 
 
 def tidy(

@@ -8,12 +8,12 @@ from planner import hints
 from planner.counts import Ending, StepCounts
 from planner.errors import Incomplete, Interrupted, PlannerError, Reversed
 from planner.model import StepState, TransactionState
-from planner.transaction import open_steps
+from planner.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from planner.model import Step
+    from planner.model import Cell, Step
     from planner.transaction import Outcome, StepRun
 
 SHOWN = 20
@@ -37,8 +37,14 @@ def failure_of(outcome: Outcome) -> PlannerError:
     return _store_not_told(begin, outcome)
 
 
-def incomplete(begin: str, outcome: Outcome) -> Incomplete:
-    """The error that names every cell that a reverse could not bring back."""
+def incomplete(begin: str, outcome: Outcome, unchanged: str = "") -> Incomplete:
+    """The error that names every cell that a reverse could not bring back.
+
+    Args:
+        begin: what was tried, in words.
+        outcome: what it came to.
+        unchanged: the file whose `api` was used, and is the one that had failed before.
+    """
     failed = outcome.in_state(StepState.UNDO_FAILED)
     details = [f"{each.step.cell} should be {each.step.before}: {each.note}" for each in failed]
     cells = "1 cell needs" if len(failed) == 1 else f"{len(failed)} cells need"
@@ -54,8 +60,8 @@ def incomplete(begin: str, outcome: Outcome) -> Incomplete:
         why=f"{because}; everything else is as it was{but}{told}",
         next=how_to_recover(
             notes,
-            "run `planner recover` when these nodes answer again; where one stays away, set its cells aside: "
-            f"planner recover --skip {failed[0].step.cell.node}",
+            when_they_answer(failed[0].step),
+            unchanged,
         ),
         details=_shown(details),
         ending=ending_of(outcome),
@@ -86,20 +92,40 @@ def _set_aside(outcome: Outcome) -> list[str]:
     return in_doubt([each.step for each in outcome.in_state(StepState.SET_ASIDE)])
 
 
-def how_to_recover(notes: Iterable[str], otherwise: str) -> str:
+def when_they_answer(failed: Step) -> str:
+    """What to do next about nodes that stayed away."""
+    return (
+        "run `planner recover` when these nodes answer again; where one stays away, set its cells aside: "
+        f"planner recover --skip {failed.cell.node}"
+    )
+
+
+def how_to_recover(notes: Iterable[str], otherwise: str, unchanged: str = "") -> str:
     """What to do next about undos that failed with these notes.
 
-    To correct the `cluster.api` that a hint names is not enough: recover speaks as the journal says.
+    To correct the `cluster.api` that a hint names is not enough: recover speaks as the journal says. Where
+    the file was asked already, and says the same, it is named as `unchanged`.
     """
     if not any(hints.API in note for note in notes):
         return otherwise
+    if unchanged:
+        return (
+            f"the `api` in {unchanged} is still the one that the transaction used: change what the "
+            "lines above name, then run `planner recover --api-from-file` again"
+        )
     return f"correct `{hints.API}` in the file, then run `planner recover --api-from-file`"
 
 
-def left_open(number: int, runs: Sequence[StepRun], *, why: str) -> Incomplete:
-    """The error of a run that stopped in the middle, with its journal ready for `recover`."""
-    steps = open_steps((run.step, run.state) for run in runs if run.sent)
-    cells = "1 cell" if len(steps) == 1 else f"{len(steps)} cells"
+def left_open(number: int, runs: Sequence[StepRun], steps: Sequence[Step], *, why: str) -> Incomplete:
+    """The error of a run that stopped in the middle, with its journal ready for `recover`.
+
+    Args:
+        number: of the transaction.
+        runs: what this run knows of every step, for the counts.
+        steps: those that a recovery will find open.
+        why: it stopped.
+    """
+    cells = count(len(steps), "cell")
     return Incomplete(
         f"Stopped in the middle of transaction {number}: {cells} may be changed",
         why=why,
@@ -107,6 +133,16 @@ def left_open(number: int, runs: Sequence[StepRun], *, why: str) -> Incomplete:
         details=in_doubt(steps),
         ending=Ending(number, StepCounts.of((run.state, run.sent) for run in runs)),
     )
+
+
+def named(cells: Iterable[Cell]) -> str:
+    """``a on node01, node02; b on node01``, and how many more there are."""
+    nodes: dict[str, list[str]] = {}
+    for cell in cells:
+        nodes.setdefault(cell.group, []).append(cell.node)
+    groups = [f"{group} on {', '.join(names)}" for group, names in nodes.items()]
+    more = [f"and {count(len(groups) - SHOWN, 'more group')}"] if len(groups) > SHOWN else []
+    return "; ".join([*groups[:SHOWN], *more])
 
 
 def in_doubt(steps: Sequence[Step]) -> list[str]:

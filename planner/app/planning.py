@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
-from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers
+from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers, watched_only
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
@@ -25,10 +25,10 @@ from planner.transaction import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from planner.model import Cell, Desired, Node, Plan, Policy, Presence
-    from planner.ports import Knowledge, Store
+    from planner.ports import Knowledge, Store, Unfinished
     from planner.scope import Scope
     from planner.transaction import Inventory, Observation, World
 
@@ -85,7 +85,16 @@ def survey(
     inventory = take_lists(part.nodes, policy, world)
     lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
     cells = list(cells_to_read(part, known, lists))
-    seen = read(cells, part.nodes, policy, world, known=inventory.unreadable, may_leave_out=True)
+    extra = frozenset(watched_only(part, known))
+    seen = read(
+        cells,
+        part.nodes,
+        policy,
+        world,
+        known=inventory.unreadable,
+        watched=sum(cell.group in extra for cell, _ in cells),
+        may_leave_out=True,
+    )
     plan = build(
         desired,
         knowledge,
@@ -195,6 +204,34 @@ def check_finished(store: Store, cluster: str, knowledge: Knowledge | None = Non
         )
 
 
+def unfinished_elsewhere(store: Store, cluster: str, urls: Collection[str]) -> Unfinished | None:
+    """An unfinished transaction of another cluster's name on one of these nodes: most likely its old name."""
+    found = store.unfinished_besides(cluster)
+    return next((each for each in found if not each.urls.isdisjoint(urls)), None)
+
+
+def check_elsewhere(store: Store, desired: Desired) -> None:
+    """Refuse while another cluster's name has an unfinished transaction on nodes of the file.
+
+    Raises:
+        Incomplete: there is one; a later apply would change cells that its recovery brings back.
+    """
+    other = unfinished_elsewhere(store, desired.cluster, {node.url for node in desired.nodes})
+    if other is None:
+        return
+    holder = store.holder(other.cluster)
+    shared = [node.name for node in desired.nodes if node.url in other.urls]
+    raise Incomplete(
+        f"Transaction {other.number} of cluster {other.cluster!r} is unfinished, on nodes of this file",
+        where=", ".join(shared),
+        why=f"{desired.origin} calls the cluster {desired.cluster!r}; what was begun under another "
+        "name may have left these nodes different from each other",
+        next=f"wait until {holder.who} has ended"
+        if holder
+        else f"run `planner recover --cluster {other.cluster}` first",
+    )
+
+
 def take_lists(nodes: tuple[Node, ...], policy: Policy, world: World) -> Inventory:
     """List every node that can; those that failed are an error of `read`, with all others.
 
@@ -215,6 +252,7 @@ def read(
     known: Mapping[str, str] | None = None,
     then: str = "plan again",
     *,
+    watched: int = 0,
     may_leave_out: bool = False,
 ) -> Observation:
     """Read cells, all or nothing.
@@ -226,6 +264,7 @@ def read(
         world: the ports.
         known: nodes that are known to be unreadable, and why.
         then: what to do when every node can be read again.
+        watched: how many of them are read only since they are on the watch list, for progress.
         may_leave_out: whether the user can go on without a node.
 
     Raises:
@@ -233,7 +272,7 @@ def read(
         Interrupted: the run was stopped; nothing was changed.
     """
     try:
-        seen = observe(cells, nodes, policy, world, known)
+        seen = observe(cells, nodes, policy, world, known, watched)
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:
@@ -252,7 +291,7 @@ def unreadable(
         cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then {then}"
     urls = {node.name: node.url for node in nodes}
     return NodesUnreadable(
-        f"{len(why)} of {len(nodes)} nodes cannot be read",
+        f"{len(why)} of {len(nodes)} {'nodes' if len(nodes) > 1 else 'node'} cannot be read",
         where=", ".join(sorted(why)),
         why="a node that cannot be read is never taken as empty; nothing was changed",
         next=cure,

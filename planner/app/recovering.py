@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.app.endings import ending_of, failure_of, incomplete, left_open
+from planner.app.endings import ending_of, failure_of, incomplete, left_open, named
 from planner.errors import LockLost, WrongUsage
 from planner.model import StepState, TransactionState
 from planner.results import Recovered
 from planner.transaction import Abandoned, Transaction, open_steps, patience, resume, states_of
+from planner.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from planner.model import Cell, Desired, Policy
     from planner.ports import Lease, Record, Store
@@ -26,7 +27,14 @@ def what_to_recover(store: Store, cluster: str) -> Record | None:
 
 
 def recover(
-    record: Record, lease: Lease, policy: Policy, world: World, aside: frozenset[int] = frozenset()
+    record: Record,
+    lease: Lease,
+    policy: Policy,
+    world: World,
+    aside: frozenset[int] = frozenset(),
+    *,
+    how: Sequence[str] = (),
+    unchanged: str = "",
 ) -> Recovered:
     """Reverse an unfinished transaction, under the cluster's lock. Any number of times, by anyone.
 
@@ -38,6 +46,8 @@ def recover(
         policy: patience; settling lasts at least as long as the dead run's.
         world: the ports, over the journal's nodes.
         aside: numbers of steps to set aside, see `steps_to_set_aside`.
+        how: what the user told it besides, for the transaction's history.
+        unchanged: the file that it was told to speak by, where that says the same as the journal.
 
     Raises:
         Incomplete: some cells could still not be brought back.
@@ -49,13 +59,17 @@ def recover(
         runs, record.intent.nodes, policy, world, lease, record.number, state=record.state
     )
     try:
-        outcome = transaction.resume_reverse(record.message or "its run ended in the middle", aside)
+        outcome = transaction.resume_reverse(
+            record.message or "its run ended in the middle", aside, _note(record, aside, how)
+        )
     except Abandoned as stop:
-        raise left_open(record.number, runs, why=f"{stop.why}: this run left at once") from stop
+        raise left_open(
+            record.number, runs, transaction.open_steps(), why=f"{stop.why}: this run left at once"
+        ) from stop
     except LockLost as lost:
-        raise left_open(record.number, runs, why=lost.why or lost.what) from lost
+        raise left_open(record.number, runs, transaction.open_steps(), why=lost.why or lost.what) from lost
     if outcome.state is TransactionState.REVERSE_INCOMPLETE:
-        raise incomplete(f"Transaction {record.number} is not reversed yet", outcome)
+        raise incomplete(f"Transaction {record.number} is not reversed yet", outcome, unchanged)
     if not outcome.durable:
         raise failure_of(outcome)
     return Recovered(
@@ -65,6 +79,23 @@ def recover(
         set_aside=tuple(each.step.cell for each in outcome.in_state(StepState.SET_ASIDE)),
         steps=ending_of(outcome).steps,
     )
+
+
+def _note(record: Record, aside: frozenset[int], how: Sequence[str]) -> str:
+    """What a recovery is about to do, for the transaction's history."""
+    steps = open_steps(states_of(record))
+    by_hand = [step.cell for step in steps if step.number in aside]
+    rest = len(steps) - len(by_hand)
+    parts = [f"{count(rest, 'cell')} to bring back"] if rest or not by_hand else []
+    parts += [f"set aside by hand: {named(by_hand)}"] if by_hand else []
+    return "recover: " + "; ".join([*parts, *how])
+
+
+def speaks_as_before(before: Record, after: Record) -> bool:
+    """Whether `with_api_of` changed nothing for the nodes that have a cell to bring back."""
+    names = {step.cell.node for step in open_steps(states_of(before))}
+    pairs = zip(before.intent.nodes, after.intent.nodes, strict=True)
+    return all(old.dialect == new.dialect for old, new in pairs if old.name in names)
 
 
 def with_api_of(desired: Desired, record: Record) -> tuple[Record, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from planner.app.asides import to_watch
 from planner.app.planning import NOTHING_ALLOWED, check_identity, check_supported, read
 from planner.app.reporting import find_transaction, owner_of
 from planner.diff import known_groups
@@ -46,6 +47,8 @@ def make_undo(
         Interrupted: before everything was read.
     """
     knowledge = store.knowledge(desired.cluster)
+    watched = to_watch(store, desired.cluster, policy, world.clock)
+    knowledge = replace(knowledge, watched=watched) if watched else knowledge
     check_identity(desired, knowledge)
     check_supported(desired)
     record = _applied(number, desired, store)

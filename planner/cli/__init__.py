@@ -4,6 +4,7 @@
 
     main.py       the group of commands; the one place where an error becomes an exit code
     completion.py names and numbers that a shell may offer;  shells.py: bash, zsh and fish
+    codes.py      the exit codes, for help
     options.py    the settings as options, on every command alike
     session.py    file, settings, store, nodes and signals of one run
     logs.py       events as log lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import keyword
 import os
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from planner import __version__
+from planner.cli.codes import EXIT_CODES, write_codes
 from planner.control import STOPPING
 from planner.errors import Interrupted, PlannerError, WrongUsage
 
@@ -64,10 +66,22 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  (every module of the folder has one)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant; a typo is answered with the nearest one, as click does for options."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        write_codes(formatter, EXIT_CODES)
 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT)
@@ -148,13 +162,15 @@ def _invoke(given: list[str] | None) -> tuple[int, bool]:
 
 def _show(error: PlannerError, arguments: Sequence[str], view: View | None = None) -> None:
     """Show an error through the view of the command that raised it, or as was asked before there was one."""
-    from planner.views import open_view
+    from planner.views import annotate, open_view
 
     if view is None:
         form = "json" if _wants_json(arguments) else "text"
         events = not STREAMS.isdisjoint(arguments[:1])
         view = open_view(form, events=events, stdout=sys.stdout, stderr=sys.stderr, environ=os.environ)
     view.error(error)
+    if os.environ.get("GITHUB_ACTIONS") == "true":  # to stderr: stdout may be a document
+        annotate(error, sys.stderr, os.environ)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

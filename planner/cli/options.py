@@ -9,14 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from planner.cli.completion import (
-    Completer,
-    complete_applied,
-    complete_clusters,
-    complete_groups,
-    complete_nodes,
-    complete_transactions,
-)
+from planner.cli.codes import write_codes
+from planner.cli.completion import complete_applied, complete_clusters, complete_groups, complete_nodes
 from planner.scope import Scope
 from planner.settings import SETTINGS, Setting
 from planner.views.render import ENDINGS
@@ -52,7 +46,12 @@ class SettingOption(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help lists the settings apart from its own options."""
+    """A command whose help lists the settings apart from its own options, and the exit codes."""
+
+    def __init__(self, *arguments: Any, codes: tuple[int, ...] = (), **keywords: Any) -> None:
+        """`codes`: those that this command may end with, for its help."""
+        super().__init__(*arguments, **keywords)
+        self._codes = codes
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the command's own options first."""
@@ -68,6 +67,7 @@ class Command(click.Command):
         if settings:
             with formatter.section("Settings (in the environment and in .env as PLANNER_…, too)"):
                 formatter.write_dl(settings)
+        write_codes(formatter, self._codes)
 
 
 def settings_options(only: frozenset[str] | None = None) -> Callable[[_F], _F]:
@@ -140,10 +140,9 @@ class ReportFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Judge the ending."""
-        path = super().convert(value, param, ctx)
-        if path.suffix not in ENDINGS:
-            self.fail(f"{str(path)!r} must end in {', '.join(ENDINGS)}", param, ctx)
-        return path
+        if Path(value).suffix not in ENDINGS:
+            self.fail(f"{str(value)!r} must end in {', '.join(ENDINGS)}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def quiet_option(function: _F) -> _F:
@@ -161,14 +160,9 @@ cluster_option = click.option(
 )
 
 
-def _transaction(complete: Completer) -> Callable[[_F], _F]:
-    return click.argument(
-        "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete
-    )
-
-
-transaction_argument = _transaction(complete_transactions)
-applied_argument = _transaction(complete_applied)
+transaction_argument = click.argument(
+    "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete_applied
+)
 
 
 def guard_options(function: _F) -> _F:

@@ -21,20 +21,22 @@ class Outputs:
     Args:
         out: the plan file.
         reports: report files, each with one of the `ENDINGS`.
+        reads: a file that is read in the same run, and must not be written over.
 
     Raises:
         WrongUsage: one file is named twice.
         PlannerError: one of them cannot be written.
     """
 
-    def __init__(self, out: Path | None, reports: tuple[Path, ...]) -> None:
+    def __init__(self, out: Path | None, reports: tuple[Path, ...], reads: Path | None = None) -> None:
         self._out = out
         self._reports = reports
         files = [*reports, out] if out else list(reports)
-        if len({file.resolve() for file in files}) < len(files):
+        named = [*files, reads] if reads else files
+        if len({file.resolve() for file in named}) < len(named):
             raise WrongUsage(
                 "One file is named twice",
-                where=", ".join(map(str, files)),
+                where=", ".join(map(str, named)),
                 next="give each --report, and --out, a name of its own",
             )
         check_place(files)

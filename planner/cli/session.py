@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from planner.clock import SystemClock
 from planner.control import RunControl
-from planner.errors import FileInvalid, WrongUsage
+from planner.errors import STANDARD_INPUT, FileInvalid, WrongUsage
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -52,7 +52,8 @@ class Session:
         self.control = RunControl(self.clock, self.settings.grace)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
-        self._read: bytes | None = None
+        self._read: dict[str, bytes] = {}
+        self._desired: Desired | None = None
 
     def __enter__(self) -> Self:
         from planner.cli.logs import configure
@@ -76,8 +77,13 @@ class Session:
         """Whether the file comes from standard input, which then cannot answer questions."""
         return self.settings.file == STDIN
 
-    def desired(self) -> Desired:
-        """What the file asks for.
+    @property
+    def known_file(self) -> Desired | None:
+        """The file of the settings, if it was read and makes sense."""
+        return self._desired
+
+    def desired(self, file: str | None = None) -> Desired:
+        """What the file of the settings asks for, or another one.
 
         Raises:
             FileInvalid: every problem at once.
@@ -85,32 +91,23 @@ class Session:
         """
         from planner.desired import parse
 
-        origin = "standard input" if self.reads_stdin else self.settings.file
-        return parse(self.text(), origin=origin, nodes_override=self.settings.nodes)
+        name = self.settings.file if file is None else file
+        origin = STANDARD_INPUT if name == STDIN else name
+        desired = parse(self.text(name), origin=origin, nodes_override=self.settings.nodes)
+        if file is None:
+            self._desired = desired
+        return desired
 
-    def text(self) -> bytes:
-        """The file as it is; standard input is read once.
+    def text(self, file: str | None = None) -> bytes:
+        """The file of the settings, or another one, as it is; each is read once.
 
         Raises:
             FileInvalid: it cannot be read.
         """
-        if self._read is None:
-            self._read = self._read_file()
-        return self._read
-
-    def _read_file(self) -> bytes:
-        if self.reads_stdin:
-            return sys.stdin.buffer.read()
-        try:
-            return Path(self.settings.file).read_bytes()
-        except OSError as error:
-            raise FileInvalid(
-                f"{self.settings.file} cannot be read",
-                why=error.strerror or str(error),
-                next="write one with `planner init`, or name another with --file"
-                if isinstance(error, FileNotFoundError)
-                else "check what it is and who may read it, or name another with --file",
-            ) from error
+        file = self.settings.file if file is None else file
+        if file not in self._read:
+            self._read[file] = _text(file)
+        return self._read[file]
 
     def cluster(self, name: str | None) -> str:
         """The cluster's name: as given, or of the file, or the only one that the store knows.
@@ -180,4 +177,19 @@ class Session:
                 self.control.keep_signals()
             else:
                 stack.enter_context(self.control.signals())
-            yield World(client, self.clock, self.control, reporter)
+            yield World(client, self.clock, self.control, reporter, s.grace)
+
+
+def _text(file: str) -> bytes:
+    if file == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise FileInvalid(
+            f"{file} cannot be read",
+            why=error.strerror or str(error),
+            next="write one with `planner init`, or name another with --file"
+            if isinstance(error, FileNotFoundError)
+            else "check what it is and who may read it, or name another with --file",
+        ) from error

@@ -207,7 +207,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("lock_timeout", "0s", parse_duration, "How long to wait for the lock."),
     _chosen("log_level", "info", "What is logged, to stderr.", "debug", "info", "warning", "error"),
     _chosen("log_format", "text", "How it is logged; `json` is for machines.", "text", "json"),
-    _chosen("color", "auto", "Colors; `auto` respects NO_COLOR, CI and a pipe.", "auto", "always", "never"),
+    _chosen(
+        "color",
+        "auto",
+        "Colors; `auto` respects NO_COLOR, FORCE_COLOR and a pipe.",
+        "auto",
+        "always",
+        "never",
+    ),
 )
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from planner.store.faults import explaining
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Engine
@@ -37,6 +37,8 @@ class Database:
         secret: the password, which no message may repeat.
         begin_write: begins a transaction that writes.
         begin_read: begins a transaction that reads one snapshot.
+        only_read: why nothing may be written; empty where it may.
+        discard: called when the store is closed.
     """
 
     engine: Engine
@@ -44,6 +46,14 @@ class Database:
     begin_write: str
     begin_read: str
     secret: str = ""
+    only_read: str = ""
+    discard: Callable[[], None] | None = None
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self.engine.dispose()
+        if self.discard is not None:
+            self.discard()
 
     def own(self, what: str) -> Connection:
         """A connection of its own, for as long as its owner wants: no pool recycles or reopens it.

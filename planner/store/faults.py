@@ -55,6 +55,31 @@ def missing(where: str) -> StoreFailed:
     )
 
 
+READ_ONLY = ("SQLITE_READONLY", "SQLITE_CANTOPEN")
+"""What SQLite says of a file in WAL mode that it may read, and whose side files it cannot make."""
+
+
+def only_to_be_read(error: StoreFailed) -> bool:
+    """Whether a SQLite file may be readable all the same, from a copy."""
+    origin = getattr(error.__cause__, "orig", None)
+    return (getattr(origin, "sqlite_errorname", None) or "").startswith(READ_ONLY)
+
+
+BY_URL = "--store says ?mode=ro"
+"""Why a store is not written that could be."""
+
+
+def not_writable(where: str, why: str) -> StoreFailed:
+    """The error of a store that can be looked at, and not be written."""
+    cure = "leave it out" if why == BY_URL else "make the file and its directory writable for this user"
+    return StoreFailed(
+        "The store cannot be written.",
+        where=where,
+        why=f"it can only be read: {why}",
+        next=f"{cure}; `planner status`, `history`, `show` and `plan` work with the store as it is",
+    )
+
+
 def explained(error: Exception, what: str, where: str, secret: str = "") -> StoreFailed:
     """Say what a database error means.
 

@@ -67,7 +67,7 @@ class SqlLease:
             return writing.begin(connection, self._cluster, intent, self._epoch, self._who, self._wall())
 
     def commit(self, transaction: int, wave: Wave) -> None:
-        """Hold a wave durably. An empty message keeps the one before.
+        """Hold a wave durably. An empty message keeps the one before, and a note is added to the others.
 
         A transaction that comes to its end is given its finishing time; its cells with unanswered writes
         come on the watch list.
@@ -76,7 +76,7 @@ class SqlLease:
             IllegalMove: the transaction cannot go to the wave's state.
         """
         with self._fenced() as connection:
-            writing.write_wave(connection, self._cluster, transaction, wave, self._wall())
+            writing.write_wave(connection, self._cluster, transaction, wave, self._wall(), self._who)
 
     def close(self, transaction: int, wave: Wave, closing: Closing) -> None:
         """Like `commit`, for the wave that ends the transaction as applied; raises the serial.

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from planner.errors import StoreFailed, WrongUsage
 from planner.store import schema
 from planner.store.database import close_quietly
-from planner.store.faults import explaining, masked, missing
+from planner.store.faults import explaining, masked, missing, only_to_be_read
 from planner.store.sqlite import is_wal, make_wal, open_sqlite
 from planner.store.sqlstore import SqlStore
 from planner.store.tables import VERSION
@@ -49,16 +49,21 @@ def open_at(url: str, *, create: bool = True, time: Time = SYSTEM_TIME) -> SqlSt
     )
 
 
-def _open_sqlite(url: URL, *, create: bool, time: Time) -> SqlStore:
-    database, locking = open_sqlite(url, create=create)
+def _open_sqlite(url: URL, *, create: bool, time: Time, why_copied: str = "") -> SqlStore:
+    """Open the file; where SQLite can only read it, a copy of it, which no lock is granted for."""
+    database, locking = open_sqlite(url, create=create, why_copied=why_copied)
     try:
         with explaining("The store cannot be opened.", database.name):
-            read_only = url.query.get("mode") == "ro"
-            if not _is_ready(database, create=create and not read_only, read_only=read_only):
+            if not _is_ready(database, create=create and not database.only_read):
                 _prepare_sqlite(database, locking, time)
         return SqlStore(schema.store_id(database), database, locking, time)
+    except StoreFailed as error:
+        database.close()
+        if database.only_read or not only_to_be_read(error):
+            raise
+        return _open_sqlite(url, create=False, time=time, why_copied=error.why)
     except BaseException:
-        database.engine.dispose()
+        database.close()
         raise
 
 
@@ -91,14 +96,14 @@ def _nobody_else(_connection: Connection) -> None:
     """SQLite's gate: the file lock has kept everybody out already."""
 
 
-def _is_ready(database: Database, *, create: bool, read_only: bool = False) -> bool:
+def _is_ready(database: Database, *, create: bool) -> bool:
     """Whether the tables are there, in our version, in a file that is prepared."""
     with database.reading() as connection:
         found = schema.stored_version(connection, database.name)
         if found is None and not create:
             raise missing(database.name)
         ready = found == VERSION
-        return ready and (connection.dialect.name != "sqlite" or read_only or is_wal(connection))
+        return ready and (connection.dialect.name != "sqlite" or is_wal(connection))
 
 
 def _open_postgres(url: URL, *, create: bool, time: Time) -> SqlStore:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, true
 
 from planner.model import UNFINISHED, Action, Cell, Managed, Presence, Step, StepState, TransactionState
-from planner.ports import CellMark, Intent, Knowledge, Record, Watched
-from planner.store.rows import to_nodes, to_policy, to_words
+from planner.ports import CellMark, Intent, Knowledge, Record, Unfinished, Watched
+from planner.store.rows import to_message, to_nodes, to_policy, to_words
 from planner.store.tables import cluster as clusters
 from planner.store.tables import file, managed, node, protected, step, transaction, watch
 
@@ -160,6 +160,18 @@ def _steps(connection: Connection, numbers: Iterable[int]) -> dict[int, tuple[St
     return {number: tuple(steps) for number, steps in found.items()}
 
 
+def unfinished_besides(connection: Connection, cluster: str) -> tuple[Unfinished, ...]:
+    """See `planner.ports.Store.unfinished_besides`."""
+    rows = connection.execute(
+        select(transaction.c.cluster, transaction.c.number, transaction.c.nodes)
+        .where(
+            transaction.c.cluster != cluster, transaction.c.state.in_([str(state) for state in UNFINISHED])
+        )
+        .order_by(transaction.c.number)
+    )
+    return tuple(Unfinished(row[0], row[1], frozenset(node.url for node in to_nodes(row[2]))) for row in rows)
+
+
 def _record(row: Row[Any], steps: tuple[Step, ...], marks: tuple[CellMark, ...]) -> Record:
     intent = Intent(
         command=row.command,
@@ -171,14 +183,16 @@ def _record(row: Row[Any], steps: tuple[Step, ...], marks: tuple[CellMark, ...])
         allowances=to_words(row.allowances),
         plan=row.plan,
     )
+    message, notes = to_message(row.message)
     return Record(
         number=row.number,
         cluster=row.cluster,
         state=TransactionState(row.state),
         intent=intent,
         marks=marks,
-        message=row.message,
+        message=message,
         started=row.started,
         finished=row.finished,
         holder=row.holder,
+        notes=notes,
     )

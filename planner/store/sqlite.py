@@ -21,9 +21,10 @@ from sqlalchemy.pool import QueuePool
 from planner.errors import StoreFailed, WrongUsage
 from planner.ports import Holder
 from planner.store.database import WRITE_WAIT, Database, close_quietly
-from planner.store.faults import explaining, lost, missing
+from planner.store.faults import BY_URL, explaining, lost, missing
 from planner.store.filelock import FileLock, is_held
 from planner.store.mounts import network_type
+from planner.store.snapshot import Copy
 from planner.store.tables import cluster as clusters
 
 if TYPE_CHECKING:
@@ -61,8 +62,13 @@ def path_of(url: URL) -> Path:
     return Path(os.path.realpath(Path(name).expanduser()))
 
 
-def open_sqlite(url: URL, *, create: bool) -> tuple[Database, FileLocking]:
-    """Open the file, and make it when it is missing.
+def open_sqlite(url: URL, *, create: bool, why_copied: str = "") -> tuple[Database, FileLocking]:
+    """Open the file, and make it when it is missing; or a copy of it, where it must not be written.
+
+    Args:
+        url: of the file.
+        create: whether it may be made.
+        why_copied: why a copy has to do; empty where that is still to be seen.
 
     Raises:
         WrongUsage: the URL makes no sense.
@@ -79,8 +85,23 @@ def open_sqlite(url: URL, *, create: bool) -> tuple[Database, FileLocking]:
             _make(path)
         _check_file(path, where)
         mode = stat.S_IMODE(path.stat().st_mode) & 0o666
-    database = Database(_engine(path, read_only=read_only), where, "BEGIN IMMEDIATE", "BEGIN")
-    return database, FileLocking(database, path, mode)
+        why_copied = why_copied or _why_only_read(path, read_only=read_only)
+        copy = Copy(path, where) if why_copied else None
+    database = Database(
+        _engine(copy.path if copy else path),
+        where,
+        "BEGIN IMMEDIATE",
+        "BEGIN",
+        only_read=why_copied,
+        discard=copy.remove if copy else None,
+    )
+    return database, FileLocking(database, path, mode, copy.path if copy else None)
+
+
+def _why_only_read(path: Path, *, read_only: bool) -> str:
+    if read_only:
+        return BY_URL
+    return "" if os.access(path, os.W_OK) else "the file is not writable for this user"
 
 
 def _check_place(path: Path, where: str) -> None:
@@ -136,8 +157,8 @@ def _sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def _engine(path: Path, *, read_only: bool) -> Engine:
-    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
+def _engine(path: Path) -> Engine:
+    uri = f"file:{quote(str(path))}?mode=rw"
 
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -178,25 +199,29 @@ class FileLocking:
         database: to read who holds a lock.
         path: of the database.
         mode: of the lock files: that of the database.
+        copy: of the database, where that is what was opened: it can be migrated, under locks of its own.
     """
 
-    def __init__(self, database: Database, path: Path, mode: int = FILE_MODE) -> None:
+    def __init__(
+        self, database: Database, path: Path, mode: int = FILE_MODE, copy: Path | None = None
+    ) -> None:
         self._database = database
         self._path = path
+        self._opened = copy or path
         self._mode = mode
 
     def file(self, name: str) -> Path:
         """The lock file of a cluster; a hash, since a cluster's name may hold a slash."""
-        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
-        return self._path.with_name(f"{self._path.name}.lock-{digest}")
+        return _lock_file(self._path, _digest(name))
 
     def contend(self, cluster: str) -> FileHold:
         """Begin to try for a cluster's lock."""
-        return FileHold(self._database, self._path, FileLock(self.file(cluster), self._mode), cluster)
+        lock = FileLock(_lock_file(self._opened, _digest(cluster)), self._mode)
+        return FileHold(self._database, self._opened, lock, cluster)
 
     def schema(self) -> FileLock:
         """The lock for making and migrating the tables."""
-        return FileLock(self._path.with_name(f"{self._path.name}.lock-schema"), self._mode)
+        return FileLock(_lock_file(self._opened, "schema"), self._mode)
 
     def holder(self, cluster: str) -> Holder | None:
         """Who holds it now.
@@ -217,6 +242,14 @@ class FileLocking:
         if row is None or str(row.epoch) != said:
             return STARTING
         return Holder(row.holder, row.holder_command, row.holder_since)
+
+
+def _digest(cluster: str) -> str:
+    return hashlib.sha256(cluster.encode()).hexdigest()[:16]
+
+
+def _lock_file(path: Path, of: str) -> Path:
+    return path.with_name(f"{path.name}.lock-{of}")
 
 
 class FileHold:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from planner.errors import Locked
 from planner.store import reading
+from planner.store.faults import not_writable
 from planner.store.lease import SqlLease
 from planner.store.tables import cluster as clusters
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from planner.model import Cell
-    from planner.ports import Holder, Knowledge, Record, Watched
+    from planner.ports import Holder, Knowledge, Record, Unfinished, Watched
     from planner.store.database import Database, Hold, Locking
     from planner.store.waiting import Time
 
@@ -54,7 +55,7 @@ class SqlStore:
 
     def close(self) -> None:
         """Close every connection that is not in use. A lease closes its own."""
-        self._database.engine.dispose()
+        self._database.close()
 
     @property
     def name(self) -> str:
@@ -96,6 +97,11 @@ class SqlStore:
         with self._database.reading() as connection:
             return reading.set_aside(connection, cluster)
 
+    def unfinished_besides(self, cluster: str) -> tuple[Unfinished, ...]:
+        """The unfinished transactions of all other clusters."""
+        with self._database.reading() as connection:
+            return reading.unfinished_besides(connection, cluster)
+
     def watched(self, cluster: str) -> tuple[Watched, ...]:
         """The watch list."""
         with self._database.reading() as connection:
@@ -115,6 +121,8 @@ class SqlStore:
             Locked: another run holds it; `where` names the run.
             StoreFailed: the store cannot be written.
         """
+        if self._database.only_read:
+            raise not_writable(self._database.name, self._database.only_read)
         hold = self._locking.contend(cluster)
         try:
             if not self._time.until(hold.attempt, timeout):

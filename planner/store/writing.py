@@ -15,8 +15,9 @@ from planner.model import (
     TransactionState,
     check_transaction_move,
 )
+from planner.ports import Note
 from planner.store import reading
-from planner.store.rows import clean, nodes_text, policy_text, words_text
+from planner.store.rows import clean, message_text, nodes_text, policy_text, to_message, words_text
 from planner.store.tables import cluster as clusters
 from planner.store.tables import file, managed, node, protected, step, transaction, watch
 
@@ -41,8 +42,14 @@ NAMED_CELLS = 20
 """How many cells an error names."""
 NEW_STEP = (str(StepState.PENDING), False, False, False, "", False)
 """The last columns of a step that nobody has begun: state, suspect, tried, unanswered, note, verified."""
-UNTOUCHED = (StepState.PENDING, StepState.NOT_APPLIED, StepState.NOT_OURS, StepState.UNDONE)
-"""A step that is here leaves its cell as it was."""
+UNTOUCHED = (
+    StepState.PENDING,
+    StepState.NOT_APPLIED,
+    StepState.NOT_OURS,
+    StepState.UNDONE,
+    StepState.SET_ASIDE,
+)
+"""A step that is here is nothing for a recovery."""
 
 
 def begin(connection: Connection, cluster: str, intent: Intent, epoch: int, who: str, wall: str) -> int:
@@ -110,8 +117,12 @@ def _incomplete(connection: Connection, number: int) -> Incomplete:
     )
 
 
-def write_wave(connection: Connection, cluster: str, number: int, wave: Wave, wall: str) -> None:
+def write_wave(
+    connection: Connection, cluster: str, number: int, wave: Wave, wall: str, who: str = ""
+) -> None:
     """Update the marks and, where the wave has one, move the transaction to its state.
+
+    A note says `who` left it; a finished transaction takes notes, too.
 
     Raises:
         IllegalMove: the transaction cannot go there, or it is finished and has no more marks to take.
@@ -126,14 +137,21 @@ def write_wave(connection: Connection, cluster: str, number: int, wave: Wave, wa
     if wave.marks:
         _write_marks(connection, number, wave)
     changes = {"state": str(new)} if new is not old else {}
-    if wave.message:
-        changes["message"] = clean(wave.message)
+    if wave.message or wave.note:
+        changes["message"] = _message(connection, number, wave, Note(wall, who, wave.note))
     if new is not old and new not in UNFINISHED:
         changes["finished"] = wall
     if changes:
         connection.execute(update(transaction).where(transaction.c.number == number).values(**changes))
     if new is not old and new in WATCHED_AFTER:
         _watch(connection, cluster, number, new, wall)
+
+
+def _message(connection: Connection, number: int, wave: Wave, note: Note) -> str:
+    """The transaction's message after a wave: a new one replaces the old, a note is added to the others."""
+    stored = connection.execute(select(transaction.c.message).where(transaction.c.number == number)).scalar()
+    message, notes = to_message(stored or "")
+    return message_text(wave.message or message, (*notes, note) if wave.note else notes)
 
 
 def close(connection: Connection, cluster: str, number: int, wave: Wave, closing: Closing, wall: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from planner.errors import StoreFailed
 from planner.model import Action, Event, Seen, StepState, TransactionState
 from planner.transaction.cells import Cells, Reader
+from planner.transaction.recovery import open_steps
 from planner.transaction.run import Journal, StepRun
 from planner.transaction.scheduler import RunInterrupted, Scheduler, StepFailed
 
@@ -33,12 +34,17 @@ TO_UNDO = frozenset({StepState.STARTED, StepState.DONE, StepState.UNKNOWN, StepS
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports that a transaction works through."""
+    """The ports that a transaction works through.
+
+    Attributes:
+        grace: how many seconds an interrupted run has for its reverse, to be told; None is no limit.
+    """
 
     nodes: Nodes
     clock: Clock
     control: Control
     reporter: Reporter
+    grace: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +156,22 @@ class Transaction:
             return self._reverse(failure)
         return self._outcome(TransactionState.APPLIED, durable=True)
 
-    def resume_reverse(self, why: str, aside: frozenset[int] = frozenset()) -> Outcome:
+    def resume_reverse(self, why: str, aside: frozenset[int] = frozenset(), note: str = "") -> Outcome:
         """Reverse what an earlier run left.
 
         Args:
             why: what had gone wrong, in words.
             aside: numbers of steps that are set aside by hand: their cells are left as they are.
+            note: what is done, for the transaction's history.
 
         Raises:
             LockLost, Abandoned: as for `apply`.
         """
-        return self._reverse(StepFailed(None, why), aside)
+        return self._reverse(StepFailed(None, why), aside, note)
+
+    def open_steps(self) -> tuple[Step, ...]:
+        """The steps that a recovery will find open if this run ends now: by the store, not by its memory."""
+        return open_steps((run.step, self._journal.durable(run)) for run in self._runs)
 
     # Forward.
 
@@ -202,7 +213,7 @@ class Transaction:
 
     # Backward.
 
-    def _reverse(self, failure: StepFailed, aside: frozenset[int] = frozenset()) -> Outcome:
+    def _reverse(self, failure: StepFailed, aside: frozenset[int] = frozenset(), note: str = "") -> Outcome:
         """Converge every touched cell on its before-image, in reverse order."""
         to_undo = []
         for run in reversed(self._runs):
@@ -215,13 +226,13 @@ class Transaction:
             elif run.state is StepState.UNDOING:
                 to_undo.append(run)
         self._journal.enter(TransactionState.REVERSING)
-        self._journal.flush(self._message(failure))
-        self._phase("reverse", len(to_undo))
+        self._journal.flush(self._message(failure), note)
         by_hand = [run for run in to_undo if run.step.number in aside]
         for run in by_hand:
-            self._journal.move(run, StepState.UNDO_FAILED, "set aside by hand")
+            self._journal.move(run, StepState.UNDO_FAILED)  # its note still says why it is set aside
             self._journal.move(run, StepState.SET_ASIDE)
         rest = [run for run in to_undo if run.step.number not in aside]
+        self._phase("reverse", len(rest))
         turned_down = [run for run in self._runs if run.state is StepState.NOT_APPLIED and run.tried]
         suspects = sum(run.suspect_since is not None for run in rest)
         if suspects:
@@ -269,7 +280,13 @@ class Transaction:
         now = (
             "what is in flight is awaited, then every change is reversed" if stops else "the reverse goes on"
         )
-        self._note(f"interrupted: {now}; a second interrupt leaves at once, for `planner recover`")
+        grace = self._world.grace
+        limit = (
+            f"a node that stays away is tried for {self._policy.reverse_timeout:g} s"
+            if grace is None
+            else f"after {grace:g} s (--grace) the rest is left to `planner recover`"
+        )
+        self._note(f"interrupted: {now}; {limit}; a second interrupt leaves at once, for `planner recover`")
 
     def _note(self, text: str) -> None:
         self._world.reporter.emit(Event("note", text))

@@ -65,7 +65,7 @@ def take_inventory(nodes: Iterable[Node], policy: Policy, world: World) -> Inven
             inventory.unreadable[name] = f"the list of its groups: {listing.why}"
         else:
             inventory.groups[name] = frozenset(listing.groups)
-        world.reporter.emit(Event("progress", "", None, name))
+        world.reporter.emit(Event("progress", inventory.unreadable.get(name, ""), None, name))
 
     world.reporter.emit(Event("phase", "list", total=len(able)))
     scheduler_of(policy, world).run(take(node.name) for node in able)
@@ -78,6 +78,7 @@ def observe(
     policy: Policy,
     world: World,
     unreadable: Mapping[str, str] | None = None,
+    watched: int = 0,
 ) -> Observation:
     """Read every cell once; an absence that contradicts what is expected of the cell is confirmed.
 
@@ -87,6 +88,7 @@ def observe(
         policy: parallelism and patience.
         world: the ports.
         unreadable: nodes that are known to be so, and why; they are not read.
+        watched: how many of the cells are read only since their groups are on the watch list, for progress.
 
     Raises:
         RunInterrupted, Abandoned, LockLost: the run was stopped.
@@ -96,17 +98,20 @@ def observe(
     seen = Observation(unreadable=dict(unreadable or {}), began=world.clock.now())
 
     def look(cell: Cell, expected: Presence | None) -> Task:
-        if cell.node not in seen.unreadable:
+        missed = "not read: its node cannot be read" if cell.node in seen.unreadable else ""
+        if not missed:
             reading = yield from reader.read(cell, expected or Presence.ABSENT)
             if reading.presence is None:
+                missed = reading.why
                 seen.unreadable.setdefault(cell.node, f"{cell}: {reading.why}")
             else:
                 seen.presences[cell] = reading.presence
                 if reading.extra:
                     seen.lossy.add(cell)
-        world.reporter.emit(Event("progress", "", None, cell.node, cell.group))
+        world.reporter.emit(Event("progress", missed, None, cell.node, cell.group))
 
-    world.reporter.emit(Event("phase", "read", total=len(todo)))
+    data = {"watched": watched} if watched else {}
+    world.reporter.emit(Event("phase", "read", total=len(todo), data=data))
     scheduler_of(policy, world).run(look(cell, expected) for cell, expected in todo)
     return seen
 

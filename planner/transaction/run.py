@@ -106,6 +106,8 @@ class Journal:
         self._dirty: dict[int, StepRun] = {}
         self._moves: list[TransactionState] = []
         self._message = ""
+        self._note = ""
+        self._durable: dict[int, StepState] = {}  # of the steps in `_dirty` that have moved since
 
     def move(self, run: StepRun, state: StepState, note: str = "") -> None:
         """Move a step; durable with the next wave.
@@ -114,10 +116,15 @@ class Journal:
             IllegalMove: the tables do not know the move.
         """
         check_step_move(run.state, state)
+        self._durable.setdefault(run.step.number, run.state)
         run.state = state
         if note:
             run.note = note
         self.touch(run)
+
+    def durable(self, run: StepRun) -> StepState:
+        """The state that the store holds: what a recovery, and every later look at it, will find."""
+        return self._durable.get(run.step.number, run.state)
 
     def touch(self, run: StepRun) -> None:
         """Note that a step changed; write when a good deal is pending, so that a crash repeats little."""
@@ -135,6 +142,7 @@ class Journal:
             return
         for each in stage[index : index + self._wave]:
             check_step_move(each.state, StepState.STARTED)
+            self._durable.setdefault(each.step.number, each.state)
             each.state = StepState.STARTED
             self._dirty[each.step.number] = each
         self.flush()
@@ -148,14 +156,19 @@ class Journal:
             self.state = state
             self._moves.append(state)
 
-    def flush(self, message: str = "") -> bool:
+    def flush(self, message: str = "", note: str = "") -> bool:
         """Write what is pending; say whether all of it is durable now.
+
+        Args:
+            message: why the transaction is where it is.
+            note: what is done to it now, for its history.
 
         Raises:
             LockLost: the lock's epoch has moved on.
         """
         self._message = message or self._message
-        if not (self._dirty or self._moves or self._message):
+        self._note = note or self._note
+        if not (self._dirty or self._moves or self._message or self._note):
             return self.broken is None
         try:
             # A store that comes back has to be told every move: open, reversing, reversed.
@@ -163,7 +176,7 @@ class Journal:
                 self._lease.commit(self.number, Wave((), self._moves[0]))
                 self._moves.pop(0)
             state = self._moves[0] if self._moves else None
-            self._lease.commit(self.number, Wave(self._marks(), state, self._message))
+            self._lease.commit(self.number, Wave(self._marks(), state, self._message, self._note))
         except StoreFailed as failure:
             self.broken = failure
             return False
@@ -187,5 +200,6 @@ class Journal:
     def _written(self) -> None:
         self._dirty.clear()
         self._moves.clear()
-        self._message = ""
+        self._durable.clear()
+        self._message = self._note = ""
         self.broken = None

@@ -7,7 +7,9 @@
     report.py    all that there is to say of a plan, and its matrix of groups by nodes   (pure)
     words.py     escaping, widths, plurals                                             (pure)
     layout.py    lines of styled spans, wrapped to a width                             (pure)
-    plan_text.py, result_text.py, history_text.py, nodes_text.py, error_text.py    the screens, as lines
+    journal_words.py, gathering.py    what the journal says, in words; cells as rows   (pure)
+    plan_text.py, result_text.py, recovery_text.py, status_text.py, history_text.py, transaction_text.py,
+    nodes_text.py, error_text.py      the screens, as lines                              (pure)
     markdown.py, marked.py    a plan for the comment of a pull request                  (pure)
     html.py      a plan as one HTML file, from templates/;  render.py: a report as a whole text
     source_text.py    a problem of a file, with its line and a caret                     (pure)
@@ -15,6 +17,7 @@
     channel.py   a stream that cannot break a run
     plain.py     progress as plain lines;  bar.py: as a live bar
     text.py, document.py, events.py, pages.py    the views;  data.py: results as JSON data
+    github.py    problems of a file as annotations of GitHub Actions
     picture.py   what a terminal showed, as SVG
 
 Importing this package imports nothing of that; rich is imported by the text view only.
@@ -30,9 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
+    from planner.errors import PlannerError
     from planner.ports import Clock
 
-__all__ = ["FORMATS", "View", "open_view"]
+__all__ = ["FORMATS", "View", "annotate", "open_view"]
 
 FORMATS = ("text", "json", "markdown", "html")
 
@@ -57,7 +61,7 @@ def open_view(
         events: whether JSON comes as JSON Lines of events (apply, reconcile) instead of one document.
         stdout: for results, and nothing else.
         stderr: for progress, remarks, warnings and errors.
-        environ: COLUMNS, TERM, NO_COLOR and CI count.
+        environ: COLUMNS, TERM, NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE and CI count.
         clock: of progress and events; the machine's when None.
 
     Raises:
@@ -88,3 +92,14 @@ def open_view(
     from planner.views.document import DocumentView
 
     return DocumentView(out, err, clock=clock, quiet=quiet)
+
+
+def annotate(error: PlannerError, stream: TextIO, environ: Mapping[str, str]) -> None:
+    """Mark the problems of a file in a pull request, as workflow commands of GitHub Actions."""
+    from planner.views.channel import Channel
+    from planner.views.github import commands_of
+
+    channel = Channel(stream)
+    for line in commands_of(error, environ):
+        channel.write(f"{line}\n")
+    channel.flush()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Plan
+    from planner.model import Cell, Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 
@@ -27,7 +27,13 @@ class View(Protocol):
     """
 
     def plan(
-        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: str = "groups.yaml",
+        saved: str | None = None,
+        undoes: int | None = None,
+        doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Show what a plan would do.
 
@@ -36,6 +42,7 @@ class View(Protocol):
             origin: what the user called the file.
             saved: name of the plan file that was written.
             undoes: the transaction that the plan is the reverse of.
+            doubts: cells that an unfinished transaction has left half-way, and why they are in doubt.
         """
 
     def report(self, report: Report) -> None:
@@ -53,8 +60,8 @@ class View(Protocol):
         It has no changes, or the run was only to report them.
         """
 
-    def recovering(self, record: Record, dry_run: bool) -> None:
-        """Show, cell by cell, what is brought back; as a result if `dry_run`."""
+    def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
+        """Show what is brought back, and the steps that are set `aside`; as a result if `dry_run`."""
 
     def recovered(self, result: Recovered) -> None:
         """Show what was recovered."""
@@ -67,6 +74,13 @@ class View(Protocol):
 
     def transaction(self, record: Record) -> None:
         """Show one transaction, with what became of its steps."""
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show which files are valid, and of the others why they are not.
+
+        Raises:
+            PlannerError: it could not be written.
+        """
 
     def nodes(self, probed: Probed) -> None:
         """Show how every node answered."""

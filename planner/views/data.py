@@ -7,20 +7,22 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from planner import codec
-from planner.errors import PlannerError, Refused
-from planner.model import Action, StepState
-from planner.ports import CellMark
+from planner.errors import FileInvalid, PlannerError, Refused
+from planner.model import Action
+from planner.times import after, between
 from planner.undo import plan_of
+from planner.views.journal_words import kinds_of, mark_of
 from planner.views.summary import summarize, to_bring_back, unmanaged_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from planner.counts import Ending, StepCounts
     from planner.model import Cell, Step
-    from planner.ports import Record
-    from planner.results import Applied, Imported, Probe, Probed, Recovered, Status
+    from planner.ports import CellMark, Record, Watched
+    from planner.results import Applied, Aside, Imported, Probe, Probed, Recovered, Status, Validated
     from planner.views.report import Report
+    from planner.views.summary import Kind
 
 Json = dict[str, Any]
 
@@ -49,9 +51,18 @@ def dump(data: Json, indent: int | None = None) -> str:
 
 
 def of_plan(report: Report) -> Json:
-    """The plan file's document, which an apply accepts, a summary, and what nobody declared or manages."""
+    """The plan file's document, which an apply accepts, and what is known besides.
+
+    That is a summary, what nobody declared or manages, and the cells that an unfinished transaction leaves
+    in doubt.
+    """
     unmanaged = [{"group": row.group, "nodes": list(row.nodes)} for row in unmanaged_rows(report.plan)]
-    return {**codec.document_of(report.plan), "summary": asdict(report.summary), "unmanaged": unmanaged}
+    return {
+        **codec.document_of(report.plan),
+        "summary": asdict(report.summary),
+        "unmanaged": unmanaged,
+        "in_doubt": [{**cell._asdict(), "why": why} for cell, why in report.doubts.items()],
+    }
 
 
 def page_of(report: Report) -> str:
@@ -112,25 +123,40 @@ def of_outcome(result: Applied) -> Json:
 
 
 def of_recovered(result: Recovered) -> Json:
-    """The outcome of a recovery: ``reversed``, ``closed with exceptions`` or ``nothing to recover``."""
+    """How it ended: ``reversed``, ``closed with exceptions``, ``given up`` or ``nothing to recover``."""
     ended = "closed with exceptions" if result.set_aside else "reversed"
+    if result.number is None:
+        ended = "given up" if result.given_up else "nothing to recover"
     found = {
-        "outcome": "nothing to recover" if result.number is None else ended,
+        "outcome": ended,
         "transaction": result.number,
         "steps": of_steps(result.steps) if result.steps else None,
         "undone": of_cells(result.undone),
         "not_ours": of_cells(result.not_ours),
         "set_aside": of_cells(result.set_aside),
+        "given_up": [of_aside(each) for each in result.given_up],
     }
     return document("recovered", found)
 
 
-def of_recovering(record: Record) -> Json:
-    """What a recovery would bring back."""
-    return document("recovering", _restoring(record))
+def of_aside(aside: Aside) -> Json:
+    """A cell that was set aside."""
+    return {
+        "transaction": aside.transaction,
+        "group": aside.cell.group,
+        "node": aside.cell.node,
+        "url": aside.url,
+        "should_be": aside.before.value,
+        "since": aside.since,
+    }
 
 
-def _restoring(record: Record) -> Json:
+def of_recovering(record: Record, aside: Collection[int] = ()) -> Json:
+    """What a recovery would bring back, and which of it would be set aside."""
+    return document("recovering", _restoring(record, aside))
+
+
+def _restoring(record: Record, aside: Collection[int] = ()) -> Json:
     return {
         "transaction": of_record(record),
         "cells": [
@@ -141,6 +167,7 @@ def _restoring(record: Record) -> Json:
                 "back_to": step.before.value,
                 "state": mark.state.value,
                 "note": mark.note,
+                "set_aside": step.number in aside,
             }
             for step, mark in to_bring_back(record)
         ],
@@ -157,12 +184,29 @@ def of_status(status: Status) -> Json:
         "unfinished": _restoring(status.unfinished) if status.unfinished else None,
         "running": status.running,
         "needs_recover": status.needs_recover,
-        "set_aside": [{"transaction": number, **cell._asdict()} for number, cell in status.set_aside],
-        "watched": [{**each._asdict(), "outcome": each.outcome.value} for each in status.watched],
+        "next": status.next,
+        "set_aside": [of_aside(each) for each in status.set_aside],
+        "watched": [_watched(each, status) for each in status.watched],
+        "elsewhere": [
+            {"cluster": each.cluster, "transaction": each.number, "urls": sorted(each.urls)}
+            for each in status.elsewhere
+        ],
         "last": of_record(status.last) if status.last else None,
         "last_applied": of_record(status.last_applied) if status.last_applied else None,
     }
     return document("status", found)
+
+
+def _watched(watched: Watched, status: Status) -> Json:
+    return {
+        "group": watched.group,
+        "url": watched.url,
+        "node": status.names.get(watched.url),
+        "transaction": watched.transaction,
+        "outcome": watched.outcome.value,
+        "since": watched.since,
+        "until": after(watched.since, status.watch) or None,
+    }
 
 
 def of_history(records: Iterable[Record]) -> Json:
@@ -188,6 +232,7 @@ def of_transaction(record: Record) -> Json:
     """
     intent = record.intent
     marks = {mark.number: mark for mark in record.marks}
+    kinds = kinds_of(record)
     adopts: list[Json] | None = []
     protection: dict[str, list[str] | None] = {"protects": [], "unprotects": []}
     scope = None
@@ -205,7 +250,7 @@ def of_transaction(record: Record) -> Json:
         "plan_digest": intent.plan_digest,
         "source": intent.source,
         "nodes": [{"name": node.name, "url": node.url} for node in intent.nodes],
-        "steps": [_step(step, marks.get(step.number)) for step in intent.steps],
+        "steps": [_step(step, kinds[step.cell], mark_of(step, marks)) for step in intent.steps],
         "adopts": adopts,
         **protection,
         "scope": asdict(scope) if scope else None,
@@ -213,11 +258,11 @@ def of_transaction(record: Record) -> Json:
     return document("transaction", found)
 
 
-def _step(step: Step, mark: CellMark | None) -> Json:
-    mark = mark or CellMark(step.number, StepState.PENDING)
+def _step(step: Step, kind: Kind, mark: CellMark) -> Json:
     return {
         "number": step.number,
         "action": step.action.value,
+        "kind": kind.value,
         "group": step.cell.group,
         "node": step.cell.node,
         "reason": step.reason,
@@ -227,6 +272,37 @@ def _step(step: Step, mark: CellMark | None) -> Json:
         "unanswered": mark.unanswered,
         "suspect": mark.suspect,
     }
+
+
+def of_validated(files: Sequence[Validated]) -> Json:
+    """What each file came to."""
+    return {
+        "valid": all(each.error is None for each in files),
+        "files": [
+            {
+                "file": each.file,
+                "valid": each.error is None,
+                "cluster": each.cluster or None,
+                "counts": {"groups": each.groups, "nodes": each.nodes} if each.error is None else None,
+                "problems": _problems(each.error),
+                "error": None if each.error is None else of_complaint(each.error),
+            }
+            for each in files
+        ],
+    }
+
+
+def _problems(error: PlannerError | None) -> list[Json]:
+    return [
+        {
+            "line": problem.line,
+            "column": problem.column,
+            "end_column": problem.end_column,
+            "text": problem.text,
+            "hint": problem.hint,
+        }
+        for problem in (error.problems if isinstance(error, FileInvalid) else ())
+    ]
 
 
 def of_record(record: Record) -> Json:
@@ -239,7 +315,9 @@ def of_record(record: Record) -> Json:
         "message": record.message,
         "started": record.started or None,
         "finished": record.finished or None,
+        "seconds": between(record.started, record.finished),
         "holder": record.holder,
+        "notes": [note._asdict() for note in record.notes],
     }
 
 

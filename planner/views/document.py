@@ -10,13 +10,13 @@ from planner.views.plain import plain_progress
 from planner.views.report import report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Plan
+    from planner.model import Cell, Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 
@@ -30,10 +30,16 @@ class DocumentView(MachineView):
     _printed = False
 
     def plan(
-        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: str = "groups.yaml",
+        saved: str | None = None,
+        undoes: int | None = None,
+        doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
-        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
 
     def report(self, report: Report) -> None:
         """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
@@ -54,10 +60,10 @@ class DocumentView(MachineView):
     def unapplied(self, plan: Plan) -> None:
         """The one document is the plan."""
 
-    def recovering(self, record: Record, dry_run: bool) -> None:
+    def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
         """Print what would be brought back; in a real run the one document is `recovered`."""
         if dry_run:
-            self._print(data.of_recovering(record))
+            self._print(data.of_recovering(record, aside))
             self._check()
 
     def recovered(self, result: Recovered) -> None:
@@ -78,6 +84,14 @@ class DocumentView(MachineView):
     def transaction(self, record: Record) -> None:
         """Print one transaction."""
         self._print(data.of_transaction(record))
+        self._check()
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Print what each file came to; and the problems, as text, on stderr."""
+        self._print({"format": "planner.validation", "version": 1, **data.of_validated(files)})
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
         self._check()
 
     def nodes(self, probed: Probed) -> None:

@@ -16,12 +16,12 @@ from planner.views.report import report_of
 from planner.views.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from planner.errors import PlannerError
-    from planner.model import Event, Plan, Step
+    from planner.model import Cell, Event, Plan, Step
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel
     from planner.views.report import Report
 
@@ -48,10 +48,16 @@ class EventView(MachineView):
         self._transaction: int | None = None
 
     def plan(
-        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: str = "groups.yaml",
+        saved: str | None = None,
+        undoes: int | None = None,
+        doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Write the plan, as in its file, with a ``summary``; then its warnings."""
-        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
 
     def report(self, report: Report) -> None:
         """Write the plan, as in its file, with a ``summary``; then its warnings."""
@@ -91,11 +97,11 @@ class EventView(MachineView):
         self._line("summary", found)
         self._remark_lost()
 
-    def recovering(self, record: Record, dry_run: bool) -> None:
+    def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
         """Write what is brought back."""
         del dry_run
         self._transaction = record.number
-        self._line("document", {"document": data.of_recovering(record)})
+        self._line("document", {"document": data.of_recovering(record, aside)})
 
     def recovered(self, result: Recovered) -> None:
         """Write what was recovered."""
@@ -114,6 +120,11 @@ class EventView(MachineView):
     def transaction(self, record: Record) -> None:
         """Write one transaction."""
         self._document(data.of_transaction(record))
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Write what each file came to."""
+        self._line("validation", data.of_validated(files))
+        self._check()
 
     def nodes(self, probed: Probed) -> None:
         """Write how every node answered."""

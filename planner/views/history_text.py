@@ -1,26 +1,20 @@
-"""Past transactions as lines: the table of many, and all of one. Pure."""
+"""Past transactions as lines: one row each, in as many columns as there is room for. Pure."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from planner import codec
-from planner.errors import PlannerError
-from planner.model import Action, StepState, TransactionState
-from planner.undo import plan_of
-from planner.views.layout import EMPTY, MIN_COLUMNS, Entry, Line, Span, paragraph, table
-from planner.views.plan_text import partial_lines
-from planner.views.words import allowed, count, cut, on_nodes, shown, width_of
+from planner.model import Action
+from planner.times import between
+from planner.views.journal_words import RESULTS, STYLES
+from planner.views.layout import MIN_COLUMNS, Line, Span, paragraph
+from planner.views.words import allowed, cut, duration, shown, width_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
-    from planner.model import Plan, Step
-    from planner.ports import CellMark, Record
-
-MAX_ROWS = 200
-"""Rows of one transaction that a terminal shows; nobody reads ten thousand there."""
+    from planner.ports import Record
 
 MAX_MESSAGE = 80
 """Characters of a message in the table where the output has no width."""
@@ -29,24 +23,13 @@ MIN_REMARK = 36
 """Columns that who and why need beside the others; with less they get a line of their own."""
 
 GAP = "  "
-HEADS = ("TX", "state", "command", "steps", "started (UTC)", "finished")
+HEADS = ("TX", "result", "steps", "started (UTC)", "took", "command")
 RIGHT = 0  # the column of the numbers is flush right
+RESULT = 1
+LEAST = 4
+"""Columns that are always beside each other; the others go down to who and why where there is no room."""
 
-STYLES = {
-    TransactionState.APPLIED: "green",
-    TransactionState.REVERSED: "yellow",
-    TransactionState.CLOSED_WITH_EXCEPTIONS: "red",
-    TransactionState.OPEN: "bold red",
-    TransactionState.REVERSING: "bold red",
-    TransactionState.REVERSE_INCOMPLETE: "bold red",
-}
-MARKS = {Action.CREATE: ("+", "green"), Action.DELETE: ("-", "red")}
-
-IMPLIED = {StepState.DONE: True, StepState.UNDONE: True, StepState.PENDING: False}
-"""Whether a step of this state was tried, where that goes without saying."""
-
-
-# Many.
+MARKS = {Action.CREATE: "+", Action.DELETE: "-"}
 
 
 def history_lines(records: Sequence[Record], width: int | None) -> list[Line]:
@@ -54,15 +37,19 @@ def history_lines(records: Sequence[Record], width: int | None) -> list[Line]:
     if not records:
         return paragraph("No transactions yet.", width, style="bold")
     rows = [_cells(record) for record in records]
-    columns = [max(map(width_of, column)) for column in zip(HEADS, *rows, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(HEADS, *rows, strict=True)]
+    shown_columns = _fitting(widths, width)
+    columns = widths[:shown_columns]
     fixed = sum(columns) + len(GAP) * len(columns)
     beside = width is None or width - fixed >= MIN_REMARK
-    lines = _row(HEADS, columns, width, ("dim",) * len(HEADS), "who: message" if beside else "")
+    head = "who: message" if beside else ""
+    lines = _row(HEADS[:shown_columns], columns, width, ("dim",) * len(HEADS), head)
     for record, row in zip(records, rows, strict=True):
         room = MAX_MESSAGE + width_of(record.holder) if width is None else width - (fixed if beside else 4)
-        remark = _cropped(_remark(record), max(room, MIN_COLUMNS))
-        styles = ("", STYLES[record.state], "", "", "", "")
-        lines += _row(row, columns, width, styles, remark if beside else "")
+        text = ", ".join(filter(None, (*_told(row[shown_columns:], record), _remark(record))))
+        remark = _cropped(text, max(room, MIN_COLUMNS))
+        styles = tuple(STYLES[record.state] if n == RESULT else "" for n in range(len(HEADS)))
+        lines += _row(row[:shown_columns], columns, width, styles, remark if beside else "")
         if remark and not beside:
             lines.append((Span("    "), Span(remark, "dim")))
     return lines
@@ -70,27 +57,44 @@ def history_lines(records: Sequence[Record], width: int | None) -> list[Line]:
 
 def _cells(record: Record) -> tuple[str, ...]:
     steps = record.intent.steps
-    counts = [(mark, sum(step.action is action for step in steps)) for action, (mark, _) in MARKS.items()]
+    counts = [(mark, sum(step.action is action for step in steps)) for action, mark in MARKS.items()]
+    took = between(record.started, record.finished)
     return (
         str(record.number),
-        record.state.value,
-        shown(record.intent.command) + (" (partial)" if codec.is_partial(record.intent.plan) else ""),
+        RESULTS[record.state],
         " ".join(f"{mark}{number:,}" for mark, number in counts if number) or "none",
-        shown(_time(record.started)),
-        shown(_time(record.finished, record.started)) or "not yet",
+        shown(_minute(record.started)),
+        "not yet" if not record.finished else "?" if took is None else duration(took),
+        shown(record.intent.command) + (" (partial)" if codec.is_partial(record.intent.plan) else ""),
     )
 
 
-def _time(time: str, since: str = "") -> str:
-    """A stored time for people; only its hour where it is of the same day as `since`."""
-    day, _, hour = time.removesuffix("Z").partition("T")
-    return hour if since.startswith(f"{day}T") else f"{day} {hour}".strip()
+def _minute(wall: str) -> str:
+    """A stored time to the minute; what is no time is left as it is."""
+    day, _, hour = wall.removesuffix("Z").partition("T")
+    return f"{day} {hour[:5]}".strip()
+
+
+def _fitting(widths: Sequence[int], width: int | None) -> int:
+    """How many columns fit beside each other; not less than `LEAST`."""
+    number = len(widths)
+    while width is not None and number > LEAST and sum(widths[:number]) + len(GAP) * (number - 1) > width:
+        number -= 1
+    return number
+
+
+def _told(dropped: Sequence[str], record: Record) -> list[str]:
+    """The columns that did not fit, as words: the last ones of `HEADS`."""
+    words = [f"took {dropped[0]}"] if len(dropped) == len(HEADS) - LEAST and record.finished else []
+    return [*words, *dropped[-1:]]
 
 
 def _remark(record: Record) -> str:
-    """Who, what was allowed, and the message, which may be long."""
+    """Who, what was allowed, why, and who came later."""
     words = allowed(record.intent.allowances)
-    return shown(": ".join(filter(None, (record.holder, words and f"allowed {words}", record.message))))
+    text = ": ".join(filter(None, (record.holder, words and f"allowed {words}", record.message)))
+    later = f"; later {record.notes[-1].who}: {record.notes[-1].text}" if record.notes else ""
+    return shown(text + later)
 
 
 def _cropped(text: str, columns: int) -> str:
@@ -102,139 +106,13 @@ def _row(
 ) -> list[Line]:
     """One line; where even the columns do not fit, a paragraph."""
     if width is not None and sum(columns) + len(GAP) * (len(columns) - 1) > width:
-        return paragraph(GAP.join(cells), width, style=styles[1], hang=0)
+        return paragraph(GAP.join(cells), width, style=styles[RESULT], hang=0)
     spans = []
-    for position, (cell, room, style) in enumerate(zip(cells, columns, styles, strict=True)):
+    for position, (cell, room) in enumerate(zip(cells, columns, strict=True)):
         space = " " * (room - width_of(cell))
-        spans.append(Span(f"{space}{cell}" if position == RIGHT else f"{cell}{space}", style))
+        spans.append(Span(f"{space}{cell}" if position == RIGHT else f"{cell}{space}", styles[position]))
         spans.append(Span(GAP))
-    text = [*spans, Span(remark, "dim")] if remark else spans[:-1]
-    return [tuple(text)]
-
-
-# One.
-
-
-def transaction_lines(record: Record, width: int | None) -> list[Line]:
-    """Everything that `planner show` prints."""
-    style = STYLES[record.state]
-    text = f"Transaction {record.number} ({record.intent.command}) is {record.state}."
-    lines = paragraph(shown(text), width, style=f"bold {style.removeprefix('bold ')}")
-    facts = (
-        ("cluster", record.cluster),
-        ("who", record.holder),
-        ("started", record.started),
-        ("finished", record.finished or "not yet"),
-        ("message", record.message),
-        ("allowed", allowed(record.intent.allowances)),
-        ("plan", record.intent.plan_digest),
-        ("file", record.intent.source),
-    )
-    for label, fact in facts:
-        if fact:
-            lines += paragraph(shown(fact), width, lead=Span(f"{label}: ", "cyan"), hang=2)
-    try:
-        plan, unread = plan_of(record), ""
-    except PlannerError as error:
-        plan, unread = None, error.why
-    scope = plan.scope if plan else None
-    lines += partial_lines(scope, width)
-    lines.append(EMPTY)
-    rows = _rows(record)
-    where = partial(on_nodes, of=len(record.intent.nodes), left_out=scope.nodes_left_out if scope else 0)
-    others = _without_requests(plan, unread, where, done=record.state is TransactionState.APPLIED)
-    lines += table([*(_entry(row, where) for row in _first(rows)), *others[:MAX_ROWS]], width)
-    hidden = max(len(rows) - MAX_ROWS, 0) + max(len(others) - MAX_ROWS, 0)
-    if hidden:
-        more = f"… and {count(hidden, 'more row')} (see --format json)"
-        lines += paragraph(more, width, style="dim", hang=2)
-    return lines + paragraph(_total(record), width, style="bold")
-
-
-class _Row(NamedTuple):
-    """Steps of one group that did the same and ended alike."""
-
-    action: Action
-    group: str
-    state: StepState
-    outcome: str
-    reason: str
-    nodes: list[str]
-
-
-def _rows(record: Record) -> list[_Row]:
-    """In the order of the steps; what one group met differently on some nodes takes further rows."""
-    marks = {mark.number: mark for mark in record.marks}
-    rows: dict[tuple[str, ...], _Row] = {}
-    for step in record.intent.steps:
-        state, outcome = _outcome(step, marks)
-        key = (step.cell.group, step.action, outcome, step.reason)
-        row = rows.setdefault(key, _Row(step.action, step.cell.group, state, outcome, step.reason, []))
-        row.nodes.append(step.cell.node)
-    return list(rows.values())
-
-
-def _outcome(step: Step, marks: dict[int, CellMark]) -> tuple[StepState, str]:
-    """The state of a step, and all that its mark says."""
-    mark = marks.get(step.number)
-    if mark is None:
-        return StepState.PENDING, StepState.PENDING.value
-    parts = [mark.state.value]
-    if mark.tried is not IMPLIED.get(mark.state):
-        parts.append("tried" if mark.tried else "not tried")
-    parts += ["unanswered"] if mark.unanswered else []
-    parts += ["suspect"] if mark.suspect else []
-    text = ", ".join(parts)
-    return mark.state, f"{text}: {mark.note}" if mark.note else text
-
-
-def _first(rows: list[_Row]) -> list[_Row]:
-    """At most `MAX_ROWS`, in order; what did not simply go well must not hide behind what did."""
-    if len(rows) <= MAX_ROWS:
-        return rows
-    usual = (StepState.DONE, StepState.UNDONE, StepState.PENDING)
-    ranked = sorted(range(len(rows)), key=lambda n: (rows[n].state in usual, n))
-    return [rows[n] for n in sorted(ranked[:MAX_ROWS])]
-
-
-def _entry(row: _Row, where: Callable[[list[str]], str]) -> Entry:
-    symbol, style = MARKS[row.action]
-    outcome = shown(row.outcome if row.reason in ("", "declared") else f"{row.outcome} ({row.reason})")
-    return Entry(f"  {symbol} {row.action:<6}  ", shown(row.group), (where(row.nodes), outcome), style)
-
-
-def _without_requests(
-    plan: Plan | None, unread: str, where: Callable[[list[str]], str], *, done: bool
-) -> list[Entry]:
-    """What it adopted, and what became of protection; only an apply that came to its end has done it."""
-    if unread:
-        return [Entry("  = ", shown(f"what it adopted cannot be told: {unread}"), (), "dim")]
-    if plan is None:
-        return []
-    groups: dict[str, list[str]] = {}
-    for cell in plan.adopts:
-        groups.setdefault(cell.group, []).append(cell.node)
-    word = "adopted" if done else "not adopted"
-    entries = [
-        Entry("  = adopt   ", shown(group), (where(names), word), "blue") for group, names in groups.items()
-    ]
-    for kind, ids in (("protect", plan.protects), ("unprotect", plan.unprotects)):
-        word = "recorded" if done else "not recorded"
-        entries += [Entry(f"  = {kind}  ", shown(group), ("", word), "blue") for group in ids]
-    return entries
-
-
-def _total(record: Record) -> str:
-    steps = record.intent.steps
-    if not steps:
-        return "No steps: it sent no write."
-    marks = {mark.number: mark.state for mark in record.marks}
-    states = [marks.get(step.number, StepState.PENDING) for step in steps]
-    return f"{count(len(steps), 'step')}: {_counted(states)}."
-
-
-def _counted(states: Iterable[StepState]) -> str:
-    numbers: dict[StepState, int] = {}
-    for state in states:
-        numbers[state] = numbers.get(state, 0) + 1
-    return ", ".join(f"{numbers[state]:,} {state}" for state in StepState if state in numbers)
+    if remark:
+        return [(*spans, Span(remark, "dim"))]
+    *before, last, _gap = spans
+    return [(*before, Span(last.text.rstrip(), last.style))]

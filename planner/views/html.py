@@ -17,11 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from planner import __version__
+from planner.guards import named
 from planner.views.marked import clip
-from planner.views.plan_text import REMARKS
+from planner.views.plan_text import MARKS, remark
 from planner.views.report import BY_WEIGHT, KIND_OF, State, matrix_of
 from planner.views.summary import Kind
-from planner.views.words import count, fragment, on_nodes, sentence, shown
+from planner.views.words import allowed, count, fragment, on_nodes, sentence, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,13 +49,12 @@ STATES = {
     State.FORGET: ("forget", "f", "to forget: no longer managed"),
     State.PRESENT: ("present", "\u2022", "present, no change"),
     State.ABSENT: ("absent", "", "absent, no change"),
-    State.UNREAD: ("unread", "?", "not read"),
+    State.UNREAD: ("unread", "?", "not known"),
 }
 """Of every state: its class, its symbol, and what it means."""
 
-KINDS = {kind: STATES[state] for state, kind in KIND_OF.items() if state is not State.DRIFT}
-SYMBOLS = {kind: "" if symbol.isalpha() else symbol for kind, (_name, symbol, _label) in KINDS.items()}
-"""Beside a word, where a letter would say nothing."""
+SYMBOLS = {kind: MARKS[kind][0].strip().replace("-", "\u2212") for kind in BY_WEIGHT}
+"""Of every kind, beside its name."""
 
 
 def html_of(report: Report) -> str:
@@ -64,8 +64,8 @@ def html_of(report: Report) -> str:
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["ticked"] = _ticked
-    style, script = (loader.get_source(environment, f"report.{kind}")[0] for kind in ("css", "js"))
-    page = environment.get_template("report.html").render(
+    style, script = (loader.get_source(environment, f"page.{kind}")[0] for kind in ("css", "js"))
+    page = environment.get_template("page.html").render(
         style=Markup(style),  # noqa: S704  (our own files; everything else is escaped)
         script=Markup(script),  # noqa: S704
         style_hash=_hash(style),
@@ -82,17 +82,15 @@ def _hash(text: str) -> str:
 def _ticked(text: str) -> Markup:
     """A sentence; what stands in backticks is code."""
     parts = re.split(r"`([^`]+)`", text)
-    marked = (
+    return Markup("").join(
         Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
     )
-    return Markup("").join(marked)
 
 
 def _content(report: Report) -> dict[str, Any]:
     plan, matrix = report.plan, matrix_of(report)
     rows = _by_weight(report.rows)
     lines = _static_lines(report, matrix)
-    touched = len({row.group for row in rows})
     more = len(rows) - STATIC_ROWS
     command = f"planner apply {shlex.quote(report.saved)}" if report.saved and report.can_be_applied else ""
     return {
@@ -102,23 +100,32 @@ def _content(report: Report) -> dict[str, Any]:
         "sentence": report.sentence,
         "digest": report.digest,
         "facts": _facts(report),
-        "refusals": [{"why": sentence(each.why), "cure": fragment(each.cure)} for each in plan.refusals],
-        "warnings": [sentence(each) for each in report.warnings],
+        "partial": report.partial,
+        "refusals": [
+            {
+                "why": sentence(each.why),
+                "groups": shown(named([clip(group, LONGEST) for group in each.groups])),
+                "cure": fragment(each.cure),
+            }
+            for each in plan.refusals
+        ],
+        "warnings": [sentence(each) for each in plan.warnings],
         "counts": _counts(rows),
         "rows": [_row(row, len(plan.nodes)) for row in rows[:STATIC_ROWS]],
-        "more": f"\u2026 and {more:,} more: {_where(report)}." if more > 0 else "",
+        "more": f"\u2026 and {more:,} more: {_whole(report)}." if more > 0 else "",
         "matrix": matrix,
         "lines": lines,
-        "static_note": f"{len(lines):,} of the {count(touched, 'group')} that the plan touches.",
+        "static_note": _static_note(len(lines), len({row.group for row in rows})),
         "coverage": _coverage(report, matrix),
         "tall": len(matrix.nodes) > HORIZONTAL_NAMES or sum(map(len, matrix.nodes)) > HORIZONTAL_CHARACTERS,
         "legend": _legend(matrix),
+        "unmanaged": _unmanaged(report),
         "apply": shown(command),
         "data": _data(rows, matrix),
     }
 
 
-def _where(report: Report) -> str:
+def _whole(report: Report) -> str:
     """How to see what is not in the page without its script."""
     return f"planner show {shlex.quote(report.saved)}" if report.saved else "planner plan --format json"
 
@@ -136,7 +143,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Plan file", report.saved or ""),
         ("Nodes", f"{len(plan.nodes):,}"),
         ("Groups declared or managed", f"{plan.base:,}" if plan.base else ""),
-        ("Knowingly allowed", ", ".join(plan.allowances)),
+        ("Allowed knowingly", allowed(plan.allowances)),
     ]
     return [(name, clip(value, LONGEST)) for name, value in facts if value]
 
@@ -153,7 +160,7 @@ def _counts(rows: Sequence[Row]) -> list[dict[str, str]]:
 
 
 def _verb(kind: Kind) -> str:
-    return KINDS[kind][2].partition(":")[0]
+    return "kept" if kind is Kind.KEEP else f"to {kind}"
 
 
 def _row(row: Row, nodes: int) -> dict[str, str]:
@@ -161,9 +168,13 @@ def _row(row: Row, nodes: int) -> dict[str, str]:
         "kind": row.kind.value,
         "symbol": SYMBOLS[row.kind],
         "group": clip(row.group, LONGEST),
-        "nodes": on_nodes([clip(name, LONGEST) for name in row.nodes], nodes).removeprefix("on "),
-        "reason": clip(row.reason, LONGEST) or REMARKS.get(row.kind, ""),
+        "nodes": _where([clip(name, LONGEST) for name in row.nodes], nodes),
+        "reason": clip(remark(row), LONGEST),
     }
+
+
+def _where(names: list[str], nodes: int) -> str:
+    return on_nodes(names, nodes).removeprefix("on ") if names else ""
 
 
 def _static_lines(report: Report, matrix: Matrix) -> list[dict[str, Any]]:
@@ -185,11 +196,29 @@ def _static_lines(report: Report, matrix: Matrix) -> list[dict[str, Any]]:
 
 def _coverage(report: Report, matrix: Matrix) -> str:
     if matrix.whole:
-        return (
-            f"All {count(len(matrix.groups), 'group')} that were read, on {count(len(matrix.nodes), 'node')}."
-        )
+        groups, nodes = count(len(matrix.groups), "group"), count(len(matrix.nodes), "node")
+        return f"All {groups} that were read, on {nodes}."
     why = "a plan file does not hold the others" if report.offline else "the others were not read"
     return f"Only the {count(len(matrix.groups), 'group')} that the plan touches: {why}."
+
+
+def _static_note(drawn: int, touched: int) -> str:
+    """What the page holds without its script."""
+    if drawn < touched:
+        return f"The first {drawn:,} of {count(touched, 'group')} that the plan touches."
+    return f"The {count(touched, 'group')} that the plan touches."
+
+
+def _unmanaged(report: Report) -> dict[str, Any]:
+    """What nobody declared and nobody manages: the first groups, and how many there are."""
+    rows = report.unmanaged
+    nodes = len(report.plan.nodes)
+    first = [
+        (clip(row.group, LONGEST), _where([clip(name, LONGEST) for name in row.nodes], nodes))
+        for row in rows[:STATIC_ROWS]
+    ]
+    more = len(rows) - len(first)
+    return {"total": count(len(rows), "group"), "rows": first, "more": f"{more:,}" if more else ""}
 
 
 def _legend(matrix: Matrix) -> list[dict[str, str]]:
@@ -208,7 +237,7 @@ def _data(rows: Sequence[Row], matrix: Matrix) -> Markup:
     reasons: dict[str, int] = {}
     entries = []
     for row in rows:
-        reason = clip(row.reason, LONGEST) or REMARKS.get(row.kind, "")
+        reason = clip(remark(row), LONGEST)
         entries.append((position[row.group], kinds.index(row.kind), reasons.setdefault(reason, len(reasons))))
     data = {
         "nodes": [clip(name, LONGEST) for name in matrix.nodes],
@@ -219,6 +248,7 @@ def _data(rows: Sequence[Row], matrix: Matrix) -> Markup:
             state.value: (*described, kinds.index(KIND_OF[state]) if state in KIND_OF else -1)
             for state, described in STATES.items()
         },
+        "whole": [at for at, kind in enumerate(kinds) if kind not in KIND_OF.values()],
         "rows": entries,
         "reasons": list(reasons),
     }

@@ -83,6 +83,10 @@ class Entry(NamedTuple):
     style: str = ""
 
 
+GAP = "  "
+MIN_BESIDE = 30
+"""Columns that a second remark needs beside the others; with less it stands below them."""
+
 FOLDS = 3
 """Lines that one name may take before its middle is left out."""
 
@@ -114,14 +118,36 @@ def _entry(entry: Entry, columns: tuple[int, int, int], width: int | None) -> li
     spans = [Span(_pad(entry.mark, mark), entry.style)]
     for position, (text, style) in enumerate(cells):
         last = position == len(cells) - 1
-        spans.append(Span(text if last else f"{_pad(text, columns[position + 1])}  ", style))
+        spans.append(Span(text if last else f"{_pad(text, columns[position + 1])}{GAP}", style))
     if width is None or sum(width_of(span.text) for span in spans) <= width:
         return [tuple(spans)]
+    if (
+        all(entry.remarks[:2])
+        and len(entry.remarks) > 1
+        and sum(width_of(span.text) for span in spans[:3]) - len(GAP) <= width
+    ):
+        return _hung(spans, width, mark)
     space = max(width - mark, MIN_COLUMNS)
     pieces = [(piece, dim) for piece in fold(shorten(entry.name, FOLDS * space), space)]
     pieces += [(piece, "dim") for piece in wrap("  ".join(text for text, _ in cells[1:]), space)]
     heads = [spans[0], *[Span(" " * mark)] * (len(pieces) - 1)]
     return [(head, Span(*piece)) for head, piece in zip(heads, pieces, strict=True)]
+
+
+def _hung(spans: list[Span], width: int, mark: int) -> list[Line]:
+    """Mark, name and first remark in one line, and the second remark beside or below them."""
+    (*first, last) = spans
+    used = sum(width_of(span.text) for span in first)
+    if width - used >= MIN_BESIDE:
+        head, *others = wrap(last.text, width - used)
+        return [(*first, Span(head, last.style)), *((Span(" " * used), Span(o, last.style)) for o in others)]
+    *before, remark = first
+    indent = " " * min(mark + len(GAP), max(width - MIN_COLUMNS, 0))
+    below = wrap(last.text, max(width - len(indent), MIN_COLUMNS))
+    return [
+        (*before, Span(remark.text.rstrip(), remark.style)),
+        *((Span(indent), Span(piece, last.style)) for piece in below),
+    ]
 
 
 def _pad(text: str, columns: int) -> str:

@@ -1,7 +1,7 @@
-"""A plan as Markdown, for the comment of a pull request: whole where that fits, else honest about the rest. Pure.
+"""A plan as Markdown, for the comment of a pull request: whole where that fits, else honest about it. Pure.
 
-GitHub takes 65,536 characters. What a reviewer must not miss has room of its own: refusals, warnings, deletes.
-Rows of the other kinds share what is left.
+GitHub takes 65,536 characters. What a reviewer must not miss has room of its own: refusals, warnings and
+deletes. Rows of the other kinds share what is left.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from planner.views.marked import code, comment, prose, row
-from planner.views.plan_text import MARKS, REMARKS
+from planner.views.plan_text import MARKS, remark
 from planner.views.report import BY_WEIGHT
 from planner.views.summary import Kind
-from planner.views.words import NAMES_SHOWN, count, sentence
+from planner.views.words import NAMES_SHOWN, allowed, count, sentence, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from planner.views.report import Report
     from planner.views.summary import Row
@@ -35,12 +35,13 @@ MOST_ROWS = 1_500
 FEW = 20
 """Rows that are shown without a fold."""
 
-ID, NAME, REASON, SENTENCE, PATH = 120, 60, 160, 600, 1_000
-"""Characters that an id, the name of a node, a reason, a sentence and the name of a file may take."""
+ID, NAME, REASON, SENTENCE, COMMAND = 120, 60, 160, 600, 400
+"""Characters that an id or a file's name, a node's name, a reason, a sentence and a command may take."""
 
 HEAD = row(("", "action", "group", "nodes", "reason")) + row(("---",) * 5)
 
-DONE = {Kind.ADOPT: "to adopt", Kind.KEEP: "kept", Kind.FORGET: "to forget"}
+MOST_GROUPS = 10
+"""Groups that a refusal names, and that are named of those which nobody manages."""
 
 
 def markdown_of(report: Report) -> str:
@@ -50,7 +51,8 @@ def markdown_of(report: Report) -> str:
         for kind in BY_WEIGHT
         if (rows := [each for each in report.rows if each.kind is kind])
     ]
-    head, tail = [_headline(report), *_alerts(report)], [_evidence(report)]
+    head = [_headline(report), *_notes(report), *_alerts(report)]
+    tail = [*_unmanaged(report.unmanaged), _evidence(report)]
     where = _where_all_are(report)
     room = MAX_BYTES - sum(map(_size, (*head, *tail, where))) - 200 * (len(tables) + 1)
     lines = _fill(tables, room, len(report.plan.nodes))
@@ -78,27 +80,51 @@ def _headline(report: Report) -> str:
     return f"{sign}### {code(report.plan.cluster, NAME)} · {title}{total}\n"
 
 
+def _notes(report: Report) -> list[str]:
+    """That the plan is about a part only."""
+    return [f"> [!IMPORTANT]\n> {prose(report.partial, SENTENCE)}\n"] if report.partial else []
+
+
+def _refused(groups: Sequence[str]) -> str:
+    """The groups that a guard is about."""
+    return f">\n> Groups: {_some(groups)}\n" if groups else ""
+
+
+def _some(groups: Sequence[str]) -> str:
+    more = len(groups) - MOST_GROUPS
+    names = ", ".join(code(group, ID) for group in groups[:MOST_GROUPS])
+    return f"{names} and {more:,} more" if more > 0 else names
+
+
+def _unmanaged(rows: Sequence[Row]) -> list[str]:
+    """What nobody declared and nobody manages."""
+    if not rows:
+        return []
+    what = f"{count(len(rows), 'group')} that nobody declared or manages, and that no plan touches"
+    return [f"{what}: {_some([each.group for each in rows])}\n"]
+
+
 def _alerts(report: Report) -> list[str]:
     """Refusals and warnings, as many as there is room for, and how many there are besides."""
     plan = report.plan
-    refusals = [
+    refusals = (
         f"> **Refused** ({code(each.guard, NAME)}): {prose(sentence(each.why), SENTENCE)}\n"
-        f">\n> Next: {prose(each.cure, SENTENCE)}\n"
+        f"{_refused(each.groups)}>\n> Next: {prose(each.cure, SENTENCE)}\n"
         for each in plan.refusals
-    ]
-    warnings = [f"> {prose(sentence(each), SENTENCE)}\n" for each in report.warnings[: ALERT_BYTES // 4]]
+    )
+    warnings = (f"> {prose(sentence(each), SENTENCE)}\n" for each in plan.warnings)
     blocks = []
     room = ALERT_BYTES
     for sign, texts, total in (
-        ("CAUTION", refusals, len(refusals)),
-        ("WARNING", warnings, len(report.warnings)),
+        ("CAUTION", refusals, len(plan.refusals)),
+        ("WARNING", warnings, len(plan.warnings)),
     ):
         fitting = _fitting(texts, room)
         room -= sum(map(_size, fitting))
         if total > len(fitting):
             fitting.append(f"> … and {total - len(fitting):,} more, for which there is no room here.\n")
         if sign == "CAUTION" and fitting:
-            fitting.append("> `planner apply` will refuse this plan.\n")
+            fitting.append("> As it is, this plan cannot be applied.\n")
         if fitting:
             blocks.append(f"> [!{sign}]\n" + ">\n".join(fitting))
     return blocks
@@ -141,10 +167,9 @@ def _fill(tables: list[_Table], room: int, nodes: int) -> Mapping[Kind, list[str
 
 
 def _line(each: Row, nodes: int) -> str:
-    reason = each.reason or REMARKS.get(each.kind, "")
     where = f"all {nodes:,}" if len(each.nodes) == nodes > 1 else _named(each.nodes)
     mark = f"`{MARKS[each.kind][0]}`" if MARKS[each.kind][0].strip() else ""
-    return row((mark, each.kind, code(each.group, ID), where, prose(reason, REASON)))
+    return row((mark, each.kind, code(each.group, ID), where, prose(remark(each), REASON)))
 
 
 def _named(nodes: tuple[str, ...]) -> str:
@@ -155,38 +180,43 @@ def _named(nodes: tuple[str, ...]) -> str:
 
 
 def _verb(kind: Kind) -> str:
-    return DONE.get(kind, f"to {kind}")
+    return "kept" if kind is Kind.KEEP else f"to {kind}"
 
 
 def _block(table: _Table, lines: list[str], hidden: int) -> str:
     """The table of one kind, folded where it is long; deletes are never folded."""
-    shown = " open" if table.kind is Kind.DELETE or len(table.rows) <= FEW else ""
+    opened = " open" if table.kind is Kind.DELETE or len(table.rows) <= FEW else ""
     title = f"{MARKS[table.kind][0]} {count(len(table.rows), 'group')} {_verb(table.kind)}".strip()
     more = f"\n… and {count(hidden, 'more group')} {_verb(table.kind)}.\n" if hidden else ""
-    return f"<details{shown}>\n<summary>{title}</summary>\n\n{HEAD}{''.join(lines)}{more}\n</details>\n"
+    return f"<details{opened}>\n<summary>{title}</summary>\n\n{HEAD}{''.join(lines)}{more}\n</details>\n"
 
 
 def _where_all_are(report: Report) -> str:
     """The sentence that says where the whole plan can be read."""
-    names = [code(name, PATH) for name in report.beside[:NAMES_SHOWN]]
+    names = [code(name, ID) for name in report.beside[:NAMES_SHOWN]]
     if report.saved is not None:
-        names.append(code(f"planner show {shlex.quote(report.saved)}", PATH))
+        names.append(_command("show", report.saved))
     names = names or [code("planner plan --format json", ID)]
     return f" All are in {' and in '.join(names)}."
+
+
+def _command(verb: str, saved: str) -> str:
+    """The command with the plan file; without it where it would have to be cut, and be another."""
+    command = f"planner {verb} {shlex.quote(saved)}"
+    return code(command if len(shown(command)) <= COMMAND else f"planner {verb} PLAN", COMMAND)
 
 
 def _evidence(report: Report) -> str:
     """What the plan was made from, its digest, and how to apply it."""
     plan = report.plan
-    source = "" if report.offline else f" from {code(report.file, PATH)}"
+    source = "" if report.offline else f" from {code(report.file, ID)}"
     made = f", made{source} at {code(plan.created, NAME)}" if plan.created else ""
     lines = [f"Plan {code(report.digest, ID)}{made}."]
     if plan.allowances:
-        allowed = ", ".join(code(each, NAME) for each in plan.allowances[:FEW])
-        lines.append(f"Knowingly allowed: {allowed}.")
+        lines.append(f"Allowed knowingly: {prose(allowed(plan.allowances), SENTENCE)}.")
     if report.can_be_applied:
         if report.saved is None:
             lines.append("Not saved: `planner plan --out plan.json` makes one that can be applied.")
         else:
-            lines.append(f"Apply exactly this: {code(f'planner apply {shlex.quote(report.saved)}', PATH)}")
+            lines.append(f"Apply exactly this: {_command('apply', report.saved)}")
     return "  \n".join(lines) + "\n"

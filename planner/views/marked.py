@@ -1,4 +1,4 @@
-"""Text that Markdown shows as it is: nothing in it can begin a link, a mention, a tag or a table cell. Pure."""
+"""Text that Markdown shows as it is: nothing in it can begin a link, a mention, a tag or a cell. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NO_SPAN = re.compile(r"[`|]|\A[ ]|[ ]\Z|[ ]{2}|\A\Z")
 """What a span in backticks would lose, or end at, or what would end its table cell."""
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
-_WORD = re.compile(r"\(?[^\W_]+(?:[,'-][^\W_]+)*[%)]?[,;:.!?…]*|%?")
+_WORD = re.compile(r"\(?(?:[^\W_]+(?:[,'-][^\W_]+)*)?[%)]{0,2}[,;:.!?…]*")
 """A plain word: it can begin no link, address, mention, reference, emoji or emphasis."""
 
 _LISTED = re.compile(r"(\d+)([.)])")
-"""What would begin a list, if a line began with it."""
+"""What begins a list, where a line begins with it."""
 
 _CODE = re.compile(r"`([^`]+)`")
 
@@ -29,6 +29,8 @@ MOST_NAME = 200
 
 def clip(text: str, most: int) -> str:
     """The text as it can be shown, with its middle left out where it has more than `most` characters."""
+    if len(text) > 2 * most:
+        text = text[:most] + text[-most:]  # the middle is left out anyway, and writing it out may be slow
     text = shown(text)
     if len(text) <= most:
         return text
@@ -50,11 +52,13 @@ def code(text: str, most: int) -> str:
 
 def prose(text: str, most: int) -> str:
     """A sentence with at most `most` characters. What is in backticks, or is no plain word, is code."""
-    text = shown(text)
+    text = shown(text[: most + 1])
     if len(text) > most:
         text = f"{text[: most - 1]}…"
     parts = _CODE.split(text)
-    return "".join(code(part, most) if at % 2 else _words(part) for at, part in enumerate(parts))
+    marked = "".join(code(part, most) if at % 2 else _words(part) for at, part in enumerate(parts))
+    listed = _LISTED.match(marked)
+    return listed[1] + _referenced(listed[2]) + marked[listed.end() :] if listed else marked
 
 
 def comment(*names: str) -> str:
@@ -69,14 +73,15 @@ def row(cells: Iterable[str]) -> str:
 
 
 def _words(text: str) -> str:
-    return " ".join(
-        _LISTED.sub(_number, word) if _WORD.fullmatch(word) else code(word, len(word))
-        for word in text.split(" ")
-    )
+    return " ".join(map(_word, text.split(" ")))
 
 
-def _number(found: re.Match[str]) -> str:
-    return found[1] + _referenced(found[2])
+def _word(word: str) -> str:
+    """A plain word as it is, another as code; what punctuation it ends with stays outside."""
+    if _WORD.fullmatch(word):
+        return word
+    core = word.rstrip(",;:.!?)…") or word
+    return code(core, len(core)) + word[len(core) :]
 
 
 def _referenced(text: str) -> str:

@@ -116,10 +116,13 @@ def _first(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def _entry(row: Row, nodes: int, left_out: int) -> Entry:
     symbol, style = MARKS[row.kind]
-    remarks = (shown(row.reason) or REMARKS.get(row.kind, ""), row.protection)
     where = on_nodes(row.nodes, nodes, left_out=left_out) if row.nodes else ""
-    reason = ", ".join(filter(None, remarks))
-    return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, reason), style)
+    return Entry(f"  {symbol} {row.kind:<6}  ", shown(row.group), (where, shown(remark(row))), style)
+
+
+def remark(row: Row) -> str:
+    """What leaves it in doubt; why, or what that means; and what becomes of the group's protection."""
+    return ", ".join(filter(None, (row.doubt, row.reason or REMARKS.get(row.kind, ""), row.protection)))
 
 
 def _refusal(refusal: Refusal, width: int | None, *, listed: bool) -> list[Line]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from planner import codec
 from planner.diff import DRIFT, LATE_EFFECT
 from planner.model import Action, Presence
-from planner.views.summary import Kind, rows_of, summarize
+from planner.views.summary import NO_DOUBTS, Kind, rows_of, summarize, unmanaged_rows
 from planner.views.words import partial_sentence, plan_sentence, unchanged_sentence, undo_sentence
 
 if TYPE_CHECKING:
-    from planner.model import Plan
+    from collections.abc import Mapping
+
+    from planner.model import Cell, Plan
     from planner.results import Survey
     from planner.views.summary import Row, Summary
 
@@ -32,6 +34,7 @@ class Report:
         undoes: the transaction that the plan is the reverse of.
         offline: whether the plan was read from its file, and no node was asked.
         beside: names of the reports that are written in the same run.
+        doubts: cells that an unfinished transaction has left half-way, and why they are in doubt.
     """
 
     plan: Plan
@@ -43,6 +46,7 @@ class Report:
     undoes: int | None = None
     offline: bool = False
     beside: tuple[str, ...] = ()
+    doubts: Mapping[Cell, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -60,10 +64,14 @@ class Report:
         return unchanged_sentence(file, self.plan.scope)
 
     @property
-    def warnings(self) -> tuple[str, ...]:
-        """What nobody may miss: what a partial plan leaves out, and the plan's own warnings."""
-        part = (partial_sentence(self.plan.scope),) if self.plan.scope else ()
-        return (*part, *self.plan.warnings)
+    def partial(self) -> str:
+        """What a partial plan leaves out, in a sentence; empty for a whole plan."""
+        return partial_sentence(self.plan.scope) if self.plan.scope else ""
+
+    @property
+    def unmanaged(self) -> tuple[Row, ...]:
+        """What nobody declared and nobody manages, and that stays; known only where nodes can list."""
+        return unmanaged_rows(self.plan)
 
     @property
     def digest(self) -> str:
@@ -85,18 +93,30 @@ def report_of(
     undoes: int | None = None,
     offline: bool = False,
     beside: tuple[str, ...] = (),
+    doubts: Mapping[Cell, str] | None = None,
 ) -> Report:
     """Read a plan once; see `Report`."""
-    rows = rows_of(plan)
-    return Report(plan, rows, summarize(plan, rows), survey, file, saved, undoes, offline, beside)
+    doubts = doubts or NO_DOUBTS
+    rows = rows_of(plan, doubts)
+    summary = summarize(plan, rows)
+    return Report(plan, rows, summary, survey, file, saved, undoes, offline, beside, doubts)
 
 
-BY_WEIGHT = (Kind.DELETE, Kind.REPAIR, Kind.CREATE, Kind.ADOPT, Kind.KEEP, Kind.FORGET)
+BY_WEIGHT = (
+    Kind.DELETE,
+    Kind.UNPROTECT,
+    Kind.REPAIR,
+    Kind.CREATE,
+    Kind.ADOPT,
+    Kind.PROTECT,
+    Kind.KEEP,
+    Kind.FORGET,
+)
 """The order in which a reviewer is shown the kinds: what can hurt comes first."""
 
 
 class State(enum.StrEnum):
-    """A cell of the matrix, as one letter. The last four are no change."""
+    """A cell of the matrix, as one letter. The last five are no change."""
 
     CREATE = "+"
     REPAIR = "~"

@@ -49,7 +49,9 @@ def open_screen(channel: Channel, color: str, environ: Mapping[str, str]) -> Scr
     """The screen of a stream; `color` is ``auto``, ``always`` or ``never``."""
     terminal = channel.isatty()
     able = terminal and environ.get("TERM", "").lower() not in ("dumb", "unknown")
-    colored = color == "always" or (color == "auto" and able and not environ.get("NO_COLOR"))
+    forced = any(environ.get(name, "").lower() not in _NO for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
+    wanted = (able or forced) and not environ.get("NO_COLOR")
+    colored = color == "always" or (color == "auto" and wanted)
     columns = environ.get("COLUMNS", "")
     width = int(columns) if columns.isascii() and columns.isdigit() and int(columns) else None
     console = Console(

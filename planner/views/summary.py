@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from planner.model import Action, Presence, StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from planner.model import Cell, Plan, Step
     from planner.ports import CellMark, Record
@@ -52,6 +54,7 @@ class Row:
         nodes: names, in the plan's order; none where only the protection changes.
         reason: why, where it is more than 'declared'; several are joined.
         protection: `PROTECTED` or `UNPROTECTED` where that becomes so together with another change.
+        doubt: what leaves its cells in doubt: an unfinished transaction. Such cells have rows of their own.
     """
 
     kind: Kind
@@ -59,6 +62,12 @@ class Row:
     nodes: tuple[str, ...]
     reason: str = ""
     protection: str = ""
+    doubt: str = ""
+
+    @property
+    def why(self) -> str:
+        """What leaves its cells in doubt, and the reason."""
+        return ", ".join(filter(None, (self.doubt, self.reason)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +89,16 @@ class Summary:
     scope: PlanScope | None = None
 
 
-def rows_of(plan: Plan) -> tuple[Row, ...]:
-    """The rows of a plan, those of one group together: create, adopt, delete, what stays, protection."""
+NO_DOUBTS: Mapping[Cell, str] = MappingProxyType({})
+
+
+def rows_of(plan: Plan, doubts: Mapping[Cell, str] = NO_DOUBTS) -> tuple[Row, ...]:
+    """The rows of a plan, those of one group together: create, adopt, delete, what stays, protection.
+
+    Args:
+        plan: what is shown.
+        doubts: why single cells are in doubt.
+    """
     order = {node.name: position for position, node in enumerate(plan.nodes)}
     kept = frozenset(plan.kept)
     present = {seen.cell for seen in plan.bystanders if seen.presence is Presence.PRESENT}
@@ -89,10 +106,11 @@ def rows_of(plan: Plan) -> tuple[Row, ...]:
     drifted = {step.cell.group for step in plan.steps if step.reason == "drift"}
     creates = [step for step in plan.steps if step.action is Action.CREATE]
     deletes = [step for step in plan.steps if step.action is Action.DELETE]
-    groups: dict[str, dict[Kind, _Draft]] = {}
+    groups: dict[str, dict[tuple[Kind, str], _Draft]] = {}
 
     def add(kind: Kind, cell: Cell, reason: str = "") -> None:
-        draft = groups.setdefault(cell.group, {}).setdefault(kind, _Draft([], {}))
+        row = (kind, doubts.get(cell, ""))
+        draft = groups.setdefault(cell.group, {}).setdefault(row, _Draft([], {}))
         draft.nodes.append(cell.node)
         if reason not in ("", "declared"):
             draft.reasons[reason] = None
@@ -115,14 +133,17 @@ def rows_of(plan: Plan) -> tuple[Row, ...]:
             group,
             tuple(sorted(draft.nodes, key=order.__getitem__)),
             ", ".join(draft.reasons),
-            notes.get((group, kind), ""),
+            notes.get((group, (kind, doubt)), ""),
+            doubt,
         )
-        for group, kinds in groups.items()
-        for kind, draft in kinds.items()
+        for group, drafts in groups.items()
+        for (kind, doubt), draft in drafts.items()
     )
 
 
-def _note_protection(plan: Plan, groups: dict[str, dict[Kind, _Draft]]) -> dict[tuple[str, Kind], str]:
+def _note_protection(
+    plan: Plan, groups: dict[str, dict[tuple[Kind, str], _Draft]]
+) -> dict[tuple[str, tuple[Kind, str]], str]:
     """Which row tells what becomes of a group's protection: a row of its own where nothing else changes."""
     notes = {}
     for ids, own, note in (
@@ -130,10 +151,10 @@ def _note_protection(plan: Plan, groups: dict[str, dict[Kind, _Draft]]) -> dict[
         (plan.unprotects, Kind.UNPROTECT, UNPROTECTED),
     ):
         for group in ids:
-            kinds = groups.setdefault(group, {})
-            first = next((kind for kind in kinds if kind in CHANGES), None)
+            drafts = groups.setdefault(group, {})
+            first = next((row for row in drafts if row[0] in CHANGES), None)
             if first is None:
-                kinds[own] = _Draft([], {})
+                drafts[own, ""] = _Draft([], {})
             else:
                 notes[group, first] = note
     return notes
@@ -167,10 +188,11 @@ def summarize(plan: Plan, rows: Iterable[Row] | None = None, without: Collection
         without: cells that somebody else wrote; a row counts while one of its cells is ours.
     """
     foreign = frozenset(without)
-    counts = dict.fromkeys(Kind, 0)
+    counted = set()
     for row in rows_of(plan) if rows is None else rows:
-        ours = not foreign or row.kind not in WRITES or any((row.group, n) not in foreign for n in row.nodes)
-        counts[row.kind] += ours
+        if not foreign or row.kind not in WRITES or any((row.group, n) not in foreign for n in row.nodes):
+            counted.add((row.group, row.kind))
+    counts = Counter(kind for _, kind in counted)
     cells = [step.cell for step in plan.steps if step.cell not in foreign]
     return Summary(
         create=counts[Kind.CREATE],

@@ -50,13 +50,15 @@ class Tally:
         phase: its name, as the engine calls it; empty before the first.
         done: parts that are finished.
         total: parts that it has.
+        watched: how many of them are read only since they are on the watch list.
         retries, unknown, failed: what went wrong in this phase.
+        unread: parts that could not be read.
     """
 
     def __init__(self) -> None:
         self.phase = ""
-        self.done = self.total = 0
-        self.retries = self.unknown = self.failed = 0
+        self.done = self.total = self.watched = 0
+        self.retries = self.unknown = self.failed = self.unread = 0
         self._lines: dict[str, int] = {}
 
     @property
@@ -68,10 +70,13 @@ class Tally:
         """Count an event; return whether it began a new phase."""
         if event.kind == "phase":
             self.phase, self.total = event.text, event.total
-            self.done = self.retries = self.unknown = self.failed = 0
+            self.watched = event.data.get("watched", 0)
+            self.done = self.retries = self.unknown = self.failed = self.unread = 0
             self._lines = {}
             return True
-        if event.kind in _PARTS.get(self.phase, _ANY):
+        if event.kind == "progress" and event.text:
+            self.unread += 1
+        elif event.kind in _PARTS.get(self.phase, _ANY):
             self.done = min(self.done + 1, self.total) if self.total else self.done + 1
         self.retries += event.kind == "retried"
         self.unknown += event.kind == "unknown"
@@ -85,9 +90,11 @@ class Tally:
 
     @property
     def size(self) -> str:
-        """``300 cells``; for the phase that only waits, what it waits for."""
-        cells = count(self.total, self.unit)
-        return f"{cells} with unanswered requests" if self.phase == "settle" else cells
+        """``300 cells``, ``72 cells (66 watched)``; for the phase that only waits, what it waits for."""
+        parts = count(self.total, self.unit)
+        if self.watched:
+            return f"{parts} ({self.watched:,} watched)"
+        return f"{parts} with unanswered requests" if self.phase == "settle" else parts
 
     @property
     def troubles(self) -> str:
@@ -97,6 +104,7 @@ class Tally:
             (self.retries, retries),
             (self.unknown, f"{self.unknown:,} unknown"),
             (self.failed, f"{self.failed:,} failed"),
+            (self.unread, f"{self.unread:,} not read"),
         ]
         return ", ".join(text for number, text in parts if number)
 

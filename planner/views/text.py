@@ -5,24 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.views.error_text import error_lines
-from planner.views.history_text import history_lines, transaction_lines
+from planner.views.history_text import history_lines
 from planner.views.layout import Span, paragraph
 from planner.views.nodes_text import imported_lines, nodes_lines
 from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
+from planner.views.recovery_text import recovered_lines, recovering_lines
 from planner.views.report import report_of
-from planner.views.result_text import applied_lines, recovered_lines, recovering_lines, status_lines
-from planner.views.words import shown
+from planner.views.result_text import applied_lines
+from planner.views.status_text import status_lines
+from planner.views.transaction_text import transaction_lines
+from planner.views.words import shown, valid_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Plan
+    from planner.model import Cell, Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status
+    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
     from planner.views.screen import Screen
 
@@ -37,10 +40,16 @@ class TextView:
         self._quiet = quiet
 
     def plan(
-        self, plan: Plan, *, origin: str = "groups.yaml", saved: str | None = None, undoes: int | None = None
+        self,
+        plan: Plan,
+        *,
+        origin: str = "groups.yaml",
+        saved: str | None = None,
+        undoes: int | None = None,
+        doubts: Mapping[Cell, str] | None = None,
     ) -> None:
         """Show the diff and what it amounts to."""
-        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes))
+        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
 
     def report(self, report: Report) -> None:
         """Show the diff and what it amounts to."""
@@ -58,9 +67,10 @@ class TextView:
     def unapplied(self, plan: Plan) -> None:
         """The plan has said what there is to say."""
 
-    def recovering(self, record: Record, dry_run: bool) -> None:
-        """Show what is brought back."""
-        self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run))
+    def recovering(self, record: Record, dry_run: bool, aside: Collection[int] = ()) -> None:
+        """Show what is brought back and set aside; a quiet run says what it came to, and no more."""
+        if dry_run or not self._quiet:
+            self._out.show(recovering_lines(record, self._out.width, dry_run=dry_run, aside=aside))
         if dry_run:
             check_written(self._out.channel)
 
@@ -82,6 +92,15 @@ class TextView:
     def transaction(self, record: Record) -> None:
         """Show one transaction."""
         self._out.show(transaction_lines(record, self._out.width))
+        check_written(self._out.channel)
+
+    def validated(self, files: Sequence[Validated]) -> None:
+        """Show a sentence for each valid file, and the problems of the others on stderr."""
+        for each in files:
+            if each.error is not None:
+                self.error(each.error)
+            else:
+                self._out.show(paragraph(valid_sentence(each), self._out.width))
         check_written(self._out.channel)
 
     def nodes(self, probed: Probed) -> None:

@@ -6,13 +6,31 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from planner.scope import has_wildcards
+from planner.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from planner.counts import StepCounts
+    from planner.results import Validated
     from planner.scope import PlanScope
     from planner.views.summary import Summary
+
+__all__ = [
+    "applied_sentence",
+    "count",
+    "cut",
+    "duration",
+    "fragment",
+    "on_nodes",
+    "plan_sentence",
+    "sentence",
+    "shorten",
+    "shown",
+    "unchanged_sentence",
+    "undo_sentence",
+    "width_of",
+]
 
 _RAW = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that a terminal obeys, hides or cannot draw: controls, direction marks, separators."""
@@ -21,6 +39,9 @@ MAX_SENTENCE = 2000
 """Characters of one sentence; a longer one lists ten thousand ids, and is cut."""
 
 NAMES_SHOWN = 4
+
+MINUTES_SHOWN = 120
+"""From here on, hours are easier to read."""
 
 
 def shown(text: str) -> str:
@@ -68,14 +89,9 @@ def shorten(text: str, columns: int) -> str:
     return f"{head}…{tail[::-1]}"
 
 
-def count(number: int, noun: str) -> str:
-    """``1 node``, ``2 nodes``, ``9,800 nodes``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def sentence(text: str) -> str:
     """One full stop at the end, whatever the author wrote."""
-    text = shown(text.strip())
+    text = shown(text.strip()[: MAX_SENTENCE + 1])
     if len(text) > MAX_SENTENCE:
         return text[:MAX_SENTENCE] + "…"
     text = text.rstrip(".") if text.endswith(".") and not text.endswith("...") else text
@@ -84,7 +100,7 @@ def sentence(text: str) -> str:
 
 def fragment(text: str) -> str:
     """No full stop at the end: for a labelled line, whose end may be a command to copy."""
-    text = shown(text.strip())
+    text = shown(text.strip()[: MAX_SENTENCE + 1])
     if len(text) > MAX_SENTENCE:
         return text[:MAX_SENTENCE] + "…"
     several = ". " in text
@@ -205,6 +221,12 @@ def unchanged_sentence(origin: str, scope: PlanScope | None = None) -> str:
     return f"No changes. Every node matches {shown(origin)}."
 
 
+def valid_sentence(checked: Validated) -> str:
+    """Say that a file is valid, and what it holds."""
+    amount = f"{count(checked.groups, 'group')} on {count(checked.nodes, 'node')}"
+    return f"{shown(checked.file)} is valid: {amount} of cluster {shown(checked.cluster)}."
+
+
 def undo_sentence(number: int, forgets: int) -> str:
     """What the undo of a transaction amounts to where it sends no request."""
     if not forgets:
@@ -230,7 +252,9 @@ def steps_words(steps: StepCounts) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``8 s``, ``2 min 05 s``."""
+    """``8 s``, ``2 min 05 s``, ``3 h 07 min``."""
     whole = int(seconds)
     minutes, rest = divmod(whole, 60)
+    if minutes >= MINUTES_SHOWN:
+        return f"{minutes // 60:,} h {minutes % 60:02} min"
     return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

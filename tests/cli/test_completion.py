@@ -131,7 +131,7 @@ def test_a_file_with_mistakes_still_offers_its_names(
 def test_transactions_come_from_the_store_which_is_never_made(
     folder: Path, capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert offered("planner show ", capfdbinary) == []
+    assert offered("planner show ", capfdbinary, "bash") == ["file,"]
     assert not (folder / "state").exists()
     url = f"sqlite:///{folder}/a#b%20c.db"
     monkeypatch.setenv("PLANNER_STORE", url)
@@ -139,14 +139,15 @@ def test_transactions_come_from_the_store_which_is_never_made(
     before = sorted(folder.iterdir())
     assert offered("planner show ", capfdbinary) == ["2", "1"]
     assert offered("planner undo ", capfdbinary) == ["1"]
-    assert offered("planner show --cluster other ", capfdbinary) == []
+    assert offered("planner show --cluster other ", capfdbinary, "bash") == ["file,"]
+    assert offered("planner show pl", capfdbinary, "bash") == ["file,pl"]
     assert offered("planner status --cluster ", capfdbinary) == ["prod"]
     assert sorted(folder.iterdir()) == before
     with open_store(url) as store, store.lock("prod", "apply", 0) as lease:  # in the middle of a run
         lease.begin(Intent("apply", (Node("node01", "http://a"),), (), Policy()))
         assert offered("planner show ", capfdbinary) == ["3", "2", "1"]
     (folder / "a#b c.db").write_bytes(b"no database at all")
-    assert offered("planner show ", capfdbinary) == []
+    assert offered("planner undo ", capfdbinary) == []
 
 
 def _two_transactions(url: str) -> None:

@@ -28,27 +28,29 @@ def test_history_and_show_of_an_apply_and_a_reverse(applied: Shop, cluster: Simu
     lines = applied.run("history").out.splitlines()
     assert lines[0].split() == [
         "TX",
-        "state",
-        "command",
+        "result",
         "steps",
         "started",
         "(UTC)",
-        "finished",
+        "took",
+        "command",
         "who:",
         "message",
     ]
-    assert lines[1].split()[:4] == ["2", "reversed", "apply", "+3"]
-    assert lines[2].split()[:5] == ["1", "applied", "apply", "+3", "-3"]
+    assert lines[1].split()[:3] == ["2", "reversed", "+3"]
+    assert lines[2].split()[:4] == ["1", "applied", "+3", "-3"]
     assert "create b on node03" in lines[1]
     assert len(applied.run("history", "--limit", "1").out.splitlines()) == 2
 
     shown = applied.run("show", "1")
     assert shown.code == 0
     assert "Transaction 1 (apply) is applied." in shown.out
-    assert "  + create  a     on all 3 nodes  done\n" in shown.out
-    assert "  = adopt   kept  on all 3 nodes  adopted\n" in shown.out
+    assert "  1-3  + create  a     on all 3 nodes  done\n" in shown.out
+    assert "       = adopt   kept  on all 3 nodes  adopted\n" in shown.out
     assert "6 steps: 6 done.\n" in shown.out
-    assert "undone: 500 after 5 tries" in applied.run("show", "2").out
+    reversed_ = applied.run("show", "2").out
+    assert "(on the way: 500 after 5 tries)" in reversed_
+    assert "undone: 500" not in reversed_
 
 
 def test_history_and_show_need_neither_the_file_nor_the_nodes(
@@ -124,8 +126,10 @@ def test_limits_stand_against_an_undo_and_are_raised_knowingly(
 
 
 def test_an_undo_as_json_can_be_applied(applied: Shop, cluster: SimulatedCluster) -> None:
-    ended = applied.run("undo", "1", "--format", "json")
+    ended = applied.run("undo", "1", "--format", "json", "--report", "undo.html", "--report", "undo.md")
     assert ended.json["summary"]["delete"] == 1
+    assert "the others were not read" in (applied.folder / "undo.html").read_text()
+    assert (applied.folder / "undo.md").read_text().startswith("<!-- planner:undo:test -->\n")
     (applied.folder / "undo.json").write_text(ended.out)
     assert applied.run("apply", "undo.json").code == 0
     assert cluster.groups() == dict.fromkeys(cluster.names, ("kept", "old"))

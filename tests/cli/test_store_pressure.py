@@ -76,7 +76,7 @@ def test_full_at_the_intent(shop: Shop, file: Path, cluster: SimulatedCluster) -
     assert writes(cluster) == 0
     ended = shop.run("status", "--check")
     assert ended.code == 0
-    assert "unfinished: nothing" in ended.out
+    assert "Nothing is unfinished." in ended.out
 
 
 # Full in the middle.

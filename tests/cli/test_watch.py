@@ -83,7 +83,7 @@ def test_a_node_that_stays_away_is_set_aside_by_hand_and_verified_later(
     assert "node03" in ended.out
     status = shop.run("status", "--check")
     assert status.code == 4
-    assert "a on node03" in status.out
+    assert "  a  on node03  should be absent  TX 1\n" in status.out
 
     cluster.revive("node03")
     assert shop.run("apply", "--yes").code == 0

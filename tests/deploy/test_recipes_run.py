@@ -252,9 +252,14 @@ def test_a_cancelled_run_reverses_first(tmp_path: Path) -> None:
     fake = tmp_path / "planner" / "bin" / "planner"
     fake.parent.mkdir(parents=True)
     fake.write_text(
-        "#!/bin/bash\n"
-        "trap 'if [[ $n ]]; then echo left; exit 4; fi; n=1; echo reversing' TERM\n"
-        "echo started; while :; do read -t 0.05 -r <> <(:) || true; done\n",
+        f"#!{sys.executable} -ESs\n"
+        "import os, signal\n"
+        "def reverse(*_):\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'left\\n'), os._exit(4)))\n"
+        "    os.write(1, b'reversing\\n')\n"
+        "signal.signal(signal.SIGTERM, reverse)\n"
+        "os.write(1, b'started\\n')\n"
+        "while True: signal.pause()\n",
         encoding="utf-8",
     )
     fake.chmod(0o755)

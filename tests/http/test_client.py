@@ -187,7 +187,7 @@ def test_a_storm(start: Start, seed: int) -> None:
     node = Node(seed)
     run = start(*[node] * 10_000, read_timeout=0.15, parallelism=16)
     rng = random.Random(seed)
-    methods = list(Method)
+    methods = [Method.READ, Method.CREATE, Method.DELETE]
     # One call per group, so that the node's state at the end is what the verdict is about.
     node.groups.update(f"g{n}" for n in range(0, 500, 2))
     was = set(node.groups)

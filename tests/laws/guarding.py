@@ -36,7 +36,7 @@ def a_cell_that_moved_since_the_plan_refuses_it() -> None:
         plan = bench.plan()
         held = bench.world.nodes[name]
         (held.add if there else held.discard)(id)
-        assert f"{id} on {name}" in stale(bench, plan).why
+        assert f"{id} on {name}: was " in stale(bench, plan).details[0]
 
 
 class _Anything(str):
@@ -175,7 +175,7 @@ def a_plan_that_was_applied_and_still_holds_is_done() -> None:
 # 9. Guards fail closed.
 
 
-@law("9.1", replaced(applying, "_refuse_if_guarded", nothing))
+@law("9.1", replaced(applying, "refuse_if_guarded", nothing))
 def a_limit_refuses_the_whole_plan() -> None:
     gone = [group(id, state=ABSENT) for id in "xyz"]
     held = dict.fromkeys("xyz", NAMES)
@@ -186,7 +186,7 @@ def a_limit_refuses_the_whole_plan() -> None:
         refused(bench, Refused, partial(bench.apply, plan), 7)
 
 
-@law("9.1", replaced(applying, "_refuse_if_guarded", nothing))
+@law("9.1", replaced(applying, "refuse_if_guarded", nothing))
 def limits_and_protection_of_today_count_for_a_plan_of_yesterday() -> None:
     gone = [group(id, state=ABSENT) for id in "xy"]
     today = (
@@ -224,7 +224,7 @@ def protection_outlives_the_entry() -> None:
     assert bench.holders("x") == set()
 
 
-@law("9.2", replaced(applying, "_refuse_if_guarded", nothing))
+@law("9.2", replaced(applying, "refuse_if_guarded", nothing))
 def a_plan_that_does_not_know_of_protection_is_refused_at_the_apply() -> None:
     bench = Bench(group("x", protect=True), "y")
     bench.apply()
@@ -244,7 +244,7 @@ def a_plan_that_would_lose_more_than_an_id_is_refused() -> None:
     assert bench.plan(lossy_delete=True).refusals == ()
 
 
-@law("9.3", replaced(applying, "_refuse_if_guarded", nothing))
+@law("9.3", replaced(applying, "refuse_if_guarded", nothing))
 def a_record_that_became_richer_since_the_plan_refuses_it() -> None:
     """Without this guard the check right before the write would still reverse it; a refusal comes earlier."""
     bench = Bench(group("old", state=ABSENT), holds={"old": NAMES})
@@ -270,7 +270,7 @@ def _pruning(judge: Any) -> Any:
 LISTING = tuple(replace(node, dialect=Dialect(list_path="/v1/group/")) for node in NODES)
 
 
-@law("9.3", wrapped(diff, "_judge", _pruning))
+@law("9.4", wrapped(diff, "_judge", _pruning))
 def what_nobody_declared_is_shown_and_left_alone() -> None:
     bench = Bench(holds={"a": NAMES, "old": NAMES})
     bench.file = desired(group("a", "node01"), nodes=LISTING)
@@ -281,7 +281,7 @@ def what_nobody_declared_is_shown_and_left_alone() -> None:
 
 
 @law(
-    "9.3",
+    "9.4",
     replaced(planning, "check_prune", nothing),
     wrapped(planning, "take_lists", lambda old: lambda *args: replace(old(*args), unreadable={})),
 )
@@ -294,7 +294,7 @@ def without_the_list_of_every_node_nothing_is_pruned() -> None:
     refused(bench, NodesUnreadable, bench.plan, 1)
 
 
-@law("9.3", wrapped(planning, "read", lambda old: _believing))
+@law("9.4", wrapped(planning, "read", lambda old: _believing))
 def what_is_pruned_was_read_on_every_node() -> None:
     """A list may be older than the cluster: the before-image comes from a read."""
     bench = Bench(holds={"old": NAMES})

@@ -17,7 +17,18 @@ from planner.model import (
     TransactionState,
     check_transaction_move,
 )
-from planner.ports import CellMark, Closing, Holder, Intent, Knowledge, Record, Watched, Wave
+from planner.ports import (
+    CellMark,
+    Closing,
+    Holder,
+    Intent,
+    Knowledge,
+    Note,
+    Record,
+    Unfinished,
+    Watched,
+    Wave,
+)
 
 
 @dataclass(slots=True)
@@ -117,6 +128,15 @@ class MemoryStore:
     def watched(self, cluster: str) -> tuple[Watched, ...]:
         """See the port."""
         return tuple(self.memory(cluster).watch.values())
+
+    def unfinished_besides(self, cluster: str) -> tuple[Unfinished, ...]:
+        """See the port."""
+        return tuple(
+            Unfinished(name, number, frozenset(node.url for node in record.intent.nodes))
+            for name, memory in sorted(self._clusters.items())
+            for number, record in memory.records.items()
+            if name != cluster and record.state in UNFINISHED
+        )
 
     def holder(self, cluster: str) -> Holder | None:
         """See the port."""
@@ -220,9 +240,12 @@ class MemoryLease:
         for mark in wave.marks:
             m.marks[number][mark.number] = mark
         state = wave.state or record.state
-        if wave.state or wave.message:
+        if wave.state or wave.message or wave.note:
             message = wave.message or record.message
-            m.records[number] = Record(number, self.cluster, state, record.intent, (), message)
+            notes = (*record.notes, Note("2026-01-01T00:00:00Z", "simulation", wave.note))
+            m.records[number] = replace(
+                record, state=state, message=message, notes=notes if wave.note else record.notes
+            )
         if state is not TransactionState.OPEN:
             self._watch(number, record.intent, applied=state is TransactionState.APPLIED)
         if self.store.say is not None:

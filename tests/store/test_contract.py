@@ -9,7 +9,9 @@ import pytest
 
 from planner.errors import Incomplete, Locked, LockLost, StoreFailed
 from planner.model import Cell, IllegalMove, Managed, Policy, Presence, Step, StepState, TransactionState
-from planner.ports import CellMark, Closing, Knowledge, Lease, Store, Watched, Wave
+from planner.ports import CellMark, Closing, Knowledge, Lease, Store, Unfinished, Watched, Wave
+from planner.store.rows import NOTES_KEPT
+from planner.store.sqlstore import owner
 from tests.store.bench import NODES, STEPS, WALL, Bench, intent, mark
 
 S, T = StepState, TransactionState
@@ -121,6 +123,48 @@ class TestCommit:
         found = store.record("c", number)
         assert found is not None
         assert (found.message, found.state) == ("first", T.OPEN)
+
+    def test_notes_are_kept_beside_the_message_with_who_and_when(self, bench: Bench) -> None:
+        with bench.open().lock("c", "apply", NOW) as lease:
+            number = lease.begin(intent())
+            lease.commit(number, Wave((), T.REVERSING, "why\nand where", "first\n\x00note"))
+            bench.moments.wall = "2026-02-03T04:05:06Z"
+            lease.commit(number, Wave((), T.REVERSED, "", "second"))
+            lease.commit(number, Wave((), None, "another why"))
+            lease.commit(number, Wave((), note="of a finished one"))
+        found = bench.open().record("c", number)
+        assert found is not None
+        assert found.message == "another why"
+        assert [(note.at, note.text) for note in found.notes] == [
+            (WALL, "first\n\ufffdnote"),
+            ("2026-02-03T04:05:06Z", "second"),
+            ("2026-02-03T04:05:06Z", "of a finished one"),
+        ]
+        assert {note.who for note in found.notes} == {owner()}
+        assert bench.open().history("c")[0].notes == found.notes
+
+    def test_the_last_notes_are_kept(self, store: Store) -> None:
+        with store.lock("c", "apply", NOW) as lease:
+            number = lease.begin(intent())
+            lease.commit(number, Wave((), message="why"))
+            for each in range(NOTES_KEPT + 2):
+                lease.commit(number, Wave((), note=str(each)))
+        found = store.record("c", number)
+        assert found is not None
+        assert [note.text for note in found.notes] == [str(each) for each in range(2, NOTES_KEPT + 2)]
+        assert found.message == "why"
+
+    def test_what_is_unfinished_in_other_clusters(self, store: Store) -> None:
+        with store.lock("a", "apply", NOW) as a, store.lock("b", "apply", NOW) as b:
+            first, second = a.begin(intent()), b.begin(intent())
+            urls = frozenset(node.url for node in NODES)
+            assert store.unfinished_besides("a") == (Unfinished("b", second, urls),)
+            assert store.unfinished_besides("c") == (
+                Unfinished("a", first, urls),
+                Unfinished("b", second, urls),
+            )
+            reverse(b, second)
+        assert store.unfinished_besides("a") == ()
 
     def test_an_illegal_move_writes_nothing(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:

@@ -222,6 +222,26 @@ class TestPlace:
         ):
             lease.prove()  # a default only; a standby is refused by its own error
 
+    def test_a_role_that_may_only_read(self, server: Server, url: str) -> None:
+        """It looks at the store, and is told what it lacks when it wants the lock."""
+        with open_store(url) as store, store.lock("c", "apply", NOW) as lease:
+            number = lease.begin(intent())
+        place = url.rpartition("%3D")[2]
+        server.sql(f"CREATE ROLE reader_{place} LOGIN")
+        server.sql(f"GRANT USAGE ON SCHEMA {place} TO reader_{place}")
+        server.sql(f"GRANT SELECT ON ALL TABLES IN SCHEMA {place} TO reader_{place}")
+        with open_store(url.replace("postgres@", f"reader_{place}@"), create=False) as store:
+            assert store.knowledge("c").unfinished == number
+            assert store.record("c", number) is not None
+            assert len(store.history("c")) == 1
+            assert store.holder("c") is None
+            with (
+                pytest.raises(StoreFailed, match="cannot be written") as caught,
+                store.lock("c", "apply", NOW),
+            ):
+                pass
+            assert "lacks a privilege" in caught.value.why
+
     def test_a_standby(self, store: SqlStore) -> None:
         with store.lock("c", "apply", NOW) as lease:
             with pytest.raises(StoreFailed) as caught, lease._fenced() as connection:

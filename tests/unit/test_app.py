@@ -71,6 +71,16 @@ def test_every_node_that_cannot_be_read_is_named() -> None:
     assert [line.split()[0] for line in error.details] == ["node01", "node03"]
 
 
+def test_what_could_not_be_read_is_told_as_it_happens() -> None:
+    bench = Bench("a", "b", parallelism=1)
+    bench.always(READ, "a", "node02", 500)
+    refused(bench, NodesUnreadable, bench.plan, 1)
+    told = {(e.node, e.group): e.text for e in bench.world.events if e.kind == "progress"}
+    assert told["node01", "a"] == ""
+    assert told["node02", "a"].startswith("500")
+    assert told["node02", "b"] == "not read: its node cannot be read"
+
+
 def test_a_managed_cell_is_not_taken_as_gone_by_one_lying_404() -> None:
     bench = Bench("a", holds={"a": NAMES}).manage("a")
     for name in NAMES:
@@ -272,7 +282,8 @@ def test_a_plan_that_was_applied_and_does_not_hold_any_more_is_stale(id: str) ->
     bench.world.nodes["node02"] ^= {id}
     error = refused(bench, StalePlan, lambda: bench.apply(plan), 6)
     assert "applied by TX 1" in error.why
-    assert error.details[0].startswith(f"{id} on node02: should be ")
+    assert error.details[0].startswith(f"{id} on node02: was left ")
+    assert f"{id} on node02" not in error.why, "said once"
 
 
 def test_a_plan_that_was_reversed_may_be_applied_again() -> None:

@@ -15,7 +15,8 @@ from planner.errors import (
     Reversed,
     StoreFailed,
 )
-from planner.model import Cell, Managed, Node, StepState, TransactionState
+from planner.model import Cell, Managed, Node, Policy, StepState, TransactionState
+from planner.ports import Clock, Store
 from planner.verdict import Method
 from tests.builders import (
     CLUSTER,
@@ -80,9 +81,19 @@ def test_an_interrupt_after_a_write_is_reversed() -> None:
     (told,) = [event.text for event in bench.world.events if event.kind == "note"]
     assert told == (
         "interrupted: what is in flight is awaited, then every change is reversed; "
+        "a node that stays away is tried for 300 s; "
         "a second interrupt leaves at once, for `planner recover`"
     )
     assert "create a on node03" not in bench.writes
+
+
+def test_an_interrupt_with_a_grace_period_says_how_long_it_is() -> None:
+    bench = Bench("a", parallelism=1)
+    bench.on(POST, "a", "node02", bench.interrupt)
+    with pytest.raises(Reversed):
+        bench.apply(ports=replace(bench.ports, grace=25.0))
+    (told,) = [event.text for event in bench.world.events if event.kind == "note"]
+    assert "; after 25 s (--grace) the rest is left to `planner recover`; " in told
 
 
 def test_a_second_interrupt_leaves_at_once_and_names_what_may_be_changed() -> None:
@@ -352,15 +363,19 @@ def test_recover_whose_end_cannot_be_stored_says_so_and_is_repeated() -> None:
 # Status.
 
 
+def known(bench: Bench, cluster: str = CLUSTER) -> tuple[Store, str, Policy, Clock]:
+    return bench.store, cluster, bench.policy, bench.world
+
+
 def test_status_of_an_unknown_cluster() -> None:
-    found = status(Bench().store, "nobody")
+    found = status(*known(Bench(), "nobody"))
     assert (found.managed, found.unfinished, found.last, found.needs_recover) == (0, None, None, False)
 
 
 def test_status_after_an_apply_and_after_one_that_was_left_open() -> None:
     bench = Bench("a", parallelism=1)
     bench.apply()
-    found = status(bench.store, CLUSTER)
+    found = status(*known(bench))
     assert found.managed == 3
     assert found.last is not None
     assert found.last == found.last_applied
@@ -369,7 +384,7 @@ def test_status_after_an_apply_and_after_one_that_was_left_open() -> None:
     bench.on(POST, "b", "node02", bench.interrupt_twice)
     with pytest.raises(Incomplete):
         bench.apply()
-    found = status(bench.store, CLUSTER)
+    found = status(*known(bench))
     assert found.unfinished is not None
     assert found.unfinished.number == 2
     assert found.last_applied is not None
@@ -382,7 +397,7 @@ def test_a_transaction_that_is_being_worked_on_needs_no_recovery() -> None:
     seen: list[bool] = []
 
     def look() -> None:
-        found = status(bench.store, CLUSTER)
+        found = status(*known(bench))
         assert found.holder is not None
         seen.extend((found.running, found.needs_recover))
 

@@ -115,3 +115,16 @@ def test_a_watched_cell_that_was_adopted_is_not_deleted_as_a_late_effect() -> No
     bench.file = desired("z")
     bench.apply()
     assert "node01" in bench.holders("a")
+
+
+def test_a_reading_says_how_much_of_it_is_the_watch_list() -> None:
+    bench = created_aside()
+    bench.file = desired("b")
+    bench.world.events.clear()
+    bench.plan()
+    (phase,) = [event for event in bench.world.events if event.kind == "phase"]
+    assert (phase.total, phase.data) == (6, {"watched": 3})
+    bench.file = desired("a", "b")
+    bench.world.events.clear()
+    bench.plan()
+    assert bench.world.events[0].data == {}, "what is declared is read anyway"

@@ -40,7 +40,7 @@ def changes_of_one(
         (PRESENT, True, "adopted", ""),
         (ABSENT, True, "no", "delete: state: absent"),
         (ABSENT, True, "created", "delete: state: absent"),
-        (ABSENT, True, "adopted", "delete: state: absent"),
+        (ABSENT, True, "adopted", "delete: state: absent, was adopted"),
         (ABSENT, False, "no", ""),
         (ABSENT, False, "created", "forget"),
         (ABSENT, False, "adopted", "forget"),
@@ -59,7 +59,7 @@ def test_every_row_of_the_table(wish: Presence | None, present: bool, remembered
 
 def test_adopted_groups_are_deleted_when_that_is_allowed() -> None:
     found = changes_of_one(None, True, "adopted", allow_delete_adopted=True)
-    assert [c.reason for c in found.deletes] == ["no longer declared"]
+    assert [c.reason for c in found.deletes] == ["no longer declared, was adopted"]
     assert found.kept == ()
 
 

@@ -275,7 +275,9 @@ def test_protection_alone_is_a_change_and_sends_nothing() -> None:
     assert bench.plan().unprotects == ("a",)
     bench.apply()
     assert bench.store.knowledge(CLUSTER).protected == frozenset()
-    assert refusing(bench, StalePlan, lambda: bench.apply(plan), 6).why.endswith("a: should be protected")
+    assert refusing(bench, StalePlan, lambda: bench.apply(plan), 6).details == (
+        "a: was left protected, is not",
+    )
 
 
 def test_a_reverse_records_no_protection() -> None:

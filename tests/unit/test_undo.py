@@ -340,7 +340,7 @@ def test_an_undo_is_stale_when_the_cluster_moves_after_it_was_planned() -> None:
     plan = undo(bench)
     bench.world.nodes["node02"].discard("a")
     error = refused(bench, StalePlan, lambda: bench.apply(plan), 6)
-    assert "a on node02" in error.why
+    assert "a on node02" in error.details[0]
 
 
 def test_an_undo_asks_nobody_to_write() -> None:

@@ -8,10 +8,11 @@ from functools import partial
 
 import pytest
 
-from planner.app import make_undo
+from planner.app import make_plan, make_undo
 from planner.codec import dump_plan, load_plan
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, Refused, Reversed, StalePlan
 from planner.model import Cell, Dialect, Group, Limits, Node
+from planner.scope import Scope
 from planner.verdict import Method
 from tests.builders import (
     ABSENT,
@@ -286,3 +287,13 @@ def test_without_limits_a_hundred_groups_are_found_in_order() -> None:
     bench = bench_of(holds=dict.fromkeys(names, NAMES))
     bench.file = replace(bench.file, limits=UNLIMITED)
     assert bench.plan().unmanaged == tuple(Cell(name, node) for name in names for node in NAMES)
+
+
+def test_a_partial_plan_finds_and_prunes_only_what_is_in_scope() -> None:
+    for prune in (False, True):
+        bench = bench_of("a1", "a2", prune=prune, a1=NAMES, old1=NAMES, old2=NAMES)
+        scope = Scope(exclude_groups=("*2",), exclude_nodes=("node03",))
+        plan = make_plan(bench.file, bench.store, bench.policy, bench.ports, scope=scope)
+        found = plan.unmanaged if not prune else tuple(step.cell for step in reversed(plan.steps))
+        assert found == (Cell("old1", "node01"), Cell("old1", "node02"))
+        assert bench.asked(LIST, "", "node03") == []

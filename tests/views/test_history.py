@@ -10,7 +10,8 @@ import pytest
 
 from planner import codec
 from planner.model import Action, Cell, Presence, Seen, Step, StepState, TransactionState
-from planner.ports import CellMark, Record
+from planner.ports import CellMark, Note, Record
+from planner.views.journal_words import ranges
 from planner.views.words import width_of
 from tests.views.samples import ALL, EXAMPLE, WILD, WILD_SHOWN, Screen, plan, record
 
@@ -49,19 +50,70 @@ def shown(one: Record, **environ: str) -> str:
 
 def test_the_table() -> None:
     assert printed(REVERSED, APPLIED) == (
-        "TX  state     command  steps  started (UTC)        finished             who: message\n"
-        "12  reversed  apply    -2     2026-01-01 00:00:00  00:00:09             "
+        "TX  result    steps  started (UTC)     took  command  who: message\n"
+        "12  reversed  -2     2026-01-01 00:00  9 s   apply    "
         "ci@host: step 2 (create foo.bar on node03): 500 after 5 tries\n"
-        " 7  applied   apply    +9 -3  2026-01-01 23:59:58  2026-01-02 00:00:03  ci@host\n"
+        " 7  applied   +9 -3  2026-01-01 23:59  5 s   apply    ci@host\n"
     )
 
 
 def test_a_narrow_terminal_has_who_and_why_below() -> None:
     assert printed(REVERSED, COLUMNS="70") == (
-        "TX  state     command  steps  started (UTC)        finished\n"
-        "12  reversed  apply    -2     2026-01-01 00:00:00  00:00:09\n"
+        "TX  result    steps  started (UTC)     took  command\n"
+        "12  reversed  -2     2026-01-01 00:00  9 s   apply\n"
         "    ci@host: step 2 (create foo.bar on node03): 500 after 5 tries\n"
     )
+
+
+def test_a_very_narrow_one_has_less_beside_and_more_below() -> None:
+    assert printed(REVERSED, COLUMNS="48").splitlines()[1:] == [
+        "12  reversed  -2     2026-01-01 00:00  9 s",
+        "    apply, ci@host: step 2 (create foo.bar on n…",
+    ]
+    assert printed(REVERSED, record(StepState.DONE), COLUMNS="40").splitlines()[1:] == [
+        "12  reversed  -2     2026-01-01 00:00",
+        "    took 9 s, apply, ci@host: step 2 (c…",
+        " 7  open      -1     2026-01-01 00:00",
+        "    apply, ci@host",
+    ]
+
+
+def test_what_was_allowed_and_who_came_later_is_told() -> None:
+    left = replace(
+        REVERSED,
+        state=TransactionState.CLOSED_WITH_EXCEPTIONS,
+        message="its run ended",
+        intent=replace(REVERSED.intent, allowances=("deletes=5",)),
+        notes=(
+            Note("2026-01-01T00:00:05Z", "me", "recover: 2 cells to bring back"),
+            Note("2026-01-01T00:00:08Z", "you", "recover: set aside by hand: a on node01"),
+        ),
+    )
+    assert (
+        printed(left)
+        .splitlines()[1]
+        .endswith("ci@host: allowed up to 5 deletes: its run ended; later you: recover: set aside by hand…")
+    )
+    assert " with exceptions " in printed(left)
+    text = shown(left)
+    assert "allowed: up to 5 deletes\n" in text
+    assert "later: 2026-01-01 00:00:05 UTC, me: recover: 2 cells to bring back\n" in text
+    assert "later: 2026-01-01 00:00:08 UTC, you: recover: set aside by hand: a on node01\n" in text
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "took"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T03:07:59Z", "3 h 07 min"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:02:05Z", "2 min 05 s"),
+        ("2026-01-01T00:00:09Z", "2026-01-01T00:00:00Z", "?"),
+        ("noon", "later", "?"),
+        ("2026-01-01T00:00:00Z", "", "not yet"),
+    ],
+)
+def test_how_long_it_took(started: str, finished: str, took: str) -> None:
+    line = printed(replace(REVERSED, started=started, finished=finished)).splitlines()[1]
+    assert f"  {took}  " in line
 
 
 @pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 100, 140, 200])
@@ -102,14 +154,14 @@ def test_a_transaction_with_its_steps() -> None:
         "Transaction 7 (apply) is applied.\n"
         "cluster: production\n"
         "who: ci@host\n"
-        "started: 2026-01-01T23:59:58Z\n"
-        "finished: 2026-01-02T00:00:03Z\n"
+        "started: 2026-01-01 23:59:58 UTC\n"
+        "finished: 2026-01-02 00:00:03 UTC (5 s after it began)\n"
         "allowed: up to 5 deletes, deletes of records that show more than the id\n"
         "\n"
-        "  + create  foo.bar   on all 3 nodes  done, not tried\n"
-        "  + create  foo.baz   on all 3 nodes  done, not tried\n"
-        "  + create  payments  on all 3 nodes  done, not tried\n"
-        "  - delete  legacy    on all 3 nodes  done, not tried (state: absent)\n"
+        "    1-3  + create  foo.bar   on all 3 nodes  done\n"
+        "    4-6  + create  foo.baz   on all 3 nodes  done\n"
+        "    7-9  + create  payments  on all 3 nodes  done\n"
+        "  10-12  - delete  legacy    on all 3 nodes  done (state: absent)\n"
         "12 steps: 12 done.\n"
     )
 
@@ -128,11 +180,57 @@ def test_steps_of_one_group_that_ended_otherwise_have_their_own_rows() -> None:
         )
     )
     assert (
-        "  + create  a  on node01  done\n"
-        "  + create  a  on node02  unknown, tried, unanswered, suspect: time-out\n"
-        "  + create  a  on node03  pending\n"
-        "3 steps: 1 pending, 1 done, 1 unknown.\n"
+        "  1  + create  a  on node01  done\n"
+        "  2  + create  a  on node02  outcome not known, may still change: time-out\n"
+        "  3  + create  a  on node03  not begun\n"
+        "3 steps: 1 not begun, 1 outcome not known, 1 done.\n"
     ) in text
+
+
+def test_a_note_is_of_the_state_or_of_the_way_there() -> None:
+    """What has failed, and was undone, is not 'undone: 500'."""
+    text = shown(
+        marked(
+            CellMark(1, StepState.UNDONE, tried=True, unanswered=True, note="500 after 5 tries"),
+            CellMark(2, StepState.UNDO_FAILED, tried=True, note="405"),
+            CellMark(3, StepState.NOT_APPLIED, note="never mind"),
+        )
+    )
+    assert "on node01  undone, a request went unanswered (on the way: 500 after 5 tries)\n" in text
+    assert "on node02  not undone: 405\n" in text
+    assert "on node03  never sent: never mind\n" in text
+    assert "3 steps: 1 turned down, 1 undone, 1 not undone.\n" in text
+
+
+def test_a_repair_is_shown_as_one() -> None:
+    work = plan(
+        ("create", "a", ("node02",), "drift"),
+        ("create", "b", ALL, "declared"),
+        ("delete", "c", ("node01", "node03"), "no longer declared"),
+    )
+    one = record(*[StepState.DONE] * 6, work=work)
+    assert "    1  + create  a" in shown(one), "without the plan it is not known"
+    one = replace(one, intent=replace(one.intent, plan=codec.dump_plan(work)))
+    assert (
+        "    1  ~ repair  a  on node02          done (drift)\n"
+        "  2-4  + create  b  on all 3 nodes     done\n"
+        "  5-6  - delete  c  on node01, node03  done (no longer declared)\n"
+    ) in shown(one)
+    screen = Screen("json")
+    screen.view.transaction(one)
+    assert [step["kind"] for step in document(screen)["steps"]] == [
+        "repair",
+        *["create"] * 3,
+        *["delete"] * 2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [((1,), "1"), ((1, 2, 3), "1-3"), ((1, 3), "1,3"), ((1, 2, 5, 6), "1-2,5-6"), ((1, 3, 5), "1,3,…")],
+)
+def test_the_numbers_of_the_steps(numbers: tuple[int, ...], text: str) -> None:
+    assert ranges(numbers) == text
 
 
 def test_thousands_of_rows_are_cut_and_a_failure_is_among_those_shown() -> None:
@@ -142,7 +240,7 @@ def test_thousands_of_rows_are_cut_and_a_failure_is_among_those_shown() -> None:
     text = shown(record(*states, work=work))
     assert "g999" in text
     assert "  … and 800 more rows (see --format json)\n" in text
-    assert "1,000 steps: 999 done, 1 undo-failed.\n" in text
+    assert "1,000 steps: 999 done, 1 not undone.\n" in text
 
 
 def test_adoptions_are_shown() -> None:
@@ -179,6 +277,7 @@ def test_nothing_that_a_terminal_would_obey() -> None:
         cluster=WILD,
         message=WILD,
         holder=WILD,
+        notes=(Note(WILD, WILD, WILD),),
         started=WILD,
         finished=WILD,
         intent=replace(APPLIED.intent, command=WILD, steps=steps, allowances=(WILD,), source=WILD),
@@ -234,6 +333,8 @@ def test_history_as_json() -> None:
         "finished": "2026-01-02T00:00:03Z",
         "holder": "ci@host",
         "cluster": "production",
+        "seconds": 5,
+        "notes": [],
         "partial": False,
         "creates": 9,
         "deletes": 3,
@@ -251,6 +352,7 @@ def test_a_transaction_as_json() -> None:
         {
             "number": 1,
             "action": "delete",
+            "kind": "delete",
             "group": "legacy",
             "node": "node03",
             "reason": "state: absent",

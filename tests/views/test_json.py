@@ -25,8 +25,8 @@ from planner.errors import (
 )
 from planner.guards import refused
 from planner.model import EVENT_KINDS, Cell, Event, Presence, Refusal, StepState
-from planner.ports import Holder, Watched
-from planner.results import Applied, Recovered, Status
+from planner.ports import Holder, Unfinished, Watched
+from planner.results import Applied, Aside, Recovered, Status
 from planner.views.events import TYPES
 from tests.views.samples import ALL, EXAMPLE, MIXED, WILD, Screen, plan, record
 
@@ -59,6 +59,7 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
         "unprotect": 0,
         "scope": None,
     }
+    assert shown.pop("in_doubt") == []
     assert shown.pop("unmanaged") == []
     assert shown == json.loads(codec.dump_plan(MIXED))
     assert codec.load_plan(screen.stdout) == MIXED, "what was printed can be applied"
@@ -165,16 +166,43 @@ def test_status_is_a_document() -> None:
             3,
             Holder("me", "apply", NOON),
             left,
-            set_aside=((1, Cell("a", "n")),),
-            watched=(Watched("g", "u", 1, Presence.ABSENT, NOON),),
+            set_aside=(Aside(1, Cell("a", "n"), "http://n", Presence.ABSENT, "t"),),
+            watched=(
+                Watched("g", "u", 1, Presence.ABSENT, "2026-01-01T00:00:00Z"),
+                Watched("g", "v", 1, Presence.ABSENT, "t"),
+            ),
+            watch=3600.0,
+            names={"u": "node09"},
+            elsewhere=(Unfinished("old", 3, frozenset({"http://n"})),),
             last=left,
+            next="do this",
         )
     )
     found = document(screen)
     assert found["needs_recover"] is True
     assert found["unfinished"]["cells"][0]["back_to"] == "present"
-    assert found["set_aside"] == [{"transaction": 1, "group": "a", "node": "n"}]
-    assert found["watched"][0]["outcome"] == "absent"
+    assert found["next"] == "do this"
+    assert found["elsewhere"] == [{"cluster": "old", "transaction": 3, "urls": ["http://n"]}]
+    assert found["set_aside"] == [
+        {
+            "transaction": 1,
+            "group": "a",
+            "node": "n",
+            "url": "http://n",
+            "should_be": "absent",
+            "since": "t",
+        }
+    ]
+    assert found["watched"][0] == {
+        "group": "g",
+        "url": "u",
+        "node": "node09",
+        "transaction": 1,
+        "outcome": "absent",
+        "since": "2026-01-01T00:00:00Z",
+        "until": "2026-01-01T01:00:00Z",
+    }
+    assert (found["watched"][1]["node"], found["watched"][1]["until"]) == (None, None)
     assert found["last_applied"] is None
 
 
@@ -188,8 +216,27 @@ def test_recover_prints_one_document() -> None:
 
 def test_a_dry_run_is_a_document() -> None:
     screen = Screen("json")
-    screen.view.recovering(record(StepState.DONE, StepState.UNKNOWN), dry_run=True)
-    assert [cell["state"] for cell in document(screen)["cells"]] == ["unknown", "done"]
+    screen.view.recovering(record(StepState.DONE, StepState.UNKNOWN), dry_run=True, aside={1})
+    cells = document(screen)["cells"]
+    assert [(cell["state"], cell["set_aside"]) for cell in cells] == [("unknown", False), ("done", True)]
+
+
+def test_what_was_given_up_is_a_document() -> None:
+    screen = Screen("json")
+    aside = Aside(5, Cell("a", "n"), "http://n", Presence.PRESENT, "t")
+    screen.view.recovered(Recovered(given_up=(aside,)))
+    found = document(screen)
+    assert (found["outcome"], found["transaction"]) == ("given up", None)
+    assert found["given_up"][0]["should_be"] == "present"
+
+
+def test_cells_in_doubt_are_told_with_a_plan() -> None:
+    screen = Screen("json")
+    screen.view.plan(MIXED, doubts={Cell("fresh", "node01"): "in the middle of TX 2"})
+    assert document(screen)["in_doubt"] == [
+        {"group": "fresh", "node": "node01", "why": "in the middle of TX 2"}
+    ]
+    assert codec.load_plan(screen.stdout) == MIXED
 
 
 def test_progress_of_a_document_is_text_on_stderr() -> None:

@@ -125,7 +125,8 @@ def test_history_and_show() -> None:
     )
     screen = Screen()
     screen.view.history([done(adopting), done(EXAMPLE)])
-    assert [line.split("  ")[2] for line in screen.stdout.splitlines()[1:]] == ["apply (partial)", "apply"]
+    lines = screen.stdout.splitlines()[1:]
+    assert [line.split("  ")[5] for line in lines] == ["apply (partial)", "apply"]
     screen = Screen()
     screen.view.transaction(done(adopting))
     assert PARTIAL in screen.stdout
@@ -153,8 +154,9 @@ def test_as_json() -> None:
 
 
 def test_a_report_warns_of_what_is_left_out_before_all_else() -> None:
-    assert report_of(replace(PAYMENTS, warnings=("w",))).warnings == (PARTIAL.rstrip("\n"), "w")
-    assert report_of(EXAMPLE).warnings == ()
-    text = render(report_of(PAYMENTS), "markdown")
-    assert "> [!WARNING]\n> Partial plan: only groups" in text
+    assert report_of(PAYMENTS).partial == PARTIAL.rstrip("\n")
+    assert report_of(EXAMPLE).partial == ""
+    text = render(report_of(replace(PAYMENTS, warnings=("w",))), "markdown")
+    assert "> [!IMPORTANT]\n> Partial plan: only groups" in text
+    assert text.index("Partial plan") < text.index("> [!WARNING]\n> w.")
     assert "12 of 40 groups and 1 of 3 nodes are left out" in text

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from planner.model import EVENT_KINDS, Event
+from planner.views.bar import BarReporter
 from planner.views.tally import Tally
 from tests.views.samples import EXAMPLE, WILD, Screen
 
@@ -178,3 +179,60 @@ def visible(written: str) -> str:
         elif not piece.startswith(("\x1b", "\r")):
             lines[row] += piece
     return "\n".join(lines)
+
+
+def test_watched_cells_are_named_where_they_are_many() -> None:
+    screen = Screen()
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "read", total=72, data={"watched": 66}))
+        reporter.emit(Event("phase", "list", total=1))
+        reporter.emit(Event("progress"))
+    assert screen.stderr.splitlines()[::2] == ["Reading: 72 cells (66 watched)", "Listing: 1 node"]
+
+
+def test_what_could_not_be_read_is_not_done() -> None:
+    screen = Screen()
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "read", total=3))
+        reporter.emit(Event("progress"))
+        reporter.emit(Event("progress", "500 after 5 tries"))
+        reporter.emit(Event("progress", "not read: its node cannot be read"))
+    assert screen.stderr.splitlines()[-1] == "Reading: 1 of 3 cells (0 s, 2 not read)"
+
+
+def test_color_in_a_pipe_is_no_bar() -> None:
+    screen = Screen(environ={"FORCE_COLOR": "1"})
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "read", total=1))
+        reporter.emit(Event("progress"))
+    assert screen.stderr == "Reading: 1 cell\nReading: done (0 s)\n"
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_the_bar_is_one_line_of_a_narrow_terminal_whatever_goes_wrong(width: int) -> None:
+    screen = Screen(tty=True, environ={"COLUMNS": str(width), "NO_COLOR": "1"})
+    with screen.view.reporter() as reporter:
+        reporter.emit(Event("phase", "settle", total=10_000))
+        for _ in range(1_234):
+            reporter.emit(Event("retried"))
+            reporter.emit(Event("verified"))
+        begun = len(screen.stderr)
+        assert isinstance(reporter, BarReporter)
+        reporter._progress.refresh()
+        frame = re.sub(r"\x1b\[[?0-9]*[a-zA-Z]|\r", "", screen.stderr[begun:])
+    assert "1,234/10,000" in frame or width == 20
+    assert "\n" not in frame, "of two lines, one would be left behind"
+    assert 0 < len(frame) <= width
+
+
+def test_events_do_not_draw_the_bar_and_an_exception_gives_the_cursor_back() -> None:
+    screen = Screen(tty=True, environ={"COLUMNS": "80", "NO_COLOR": "1"})
+    with pytest.raises(KeyboardInterrupt), screen.view.reporter() as reporter:  # noqa: PT012
+        reporter.emit(Event("phase", "read", total=20_000))
+        for _ in range(20_000):
+            reporter.emit(Event("progress"))
+        raise KeyboardInterrupt
+    written = screen.stderr
+    assert written.count("\x1b[2K") < 1_000, "the bar is drawn at its own pace, not with every event"
+    assert written.index("\x1b[?25l") < written.rindex("\x1b[?25h")
+    assert visible(written).strip() == ""

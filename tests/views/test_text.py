@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from planner.errors import FileInvalid, PlannerError
-from planner.model import Cell, Node, Presence, Refusal, StepState, TransactionState
+from planner.model import Cell, Node, Presence, Refusal, StepState
 from planner.ports import Holder, Watched
 from planner.results import Applied, Recovered, Status
 from planner.views.words import width_of
@@ -305,7 +305,12 @@ def test_wild_text_cannot_color() -> None:
         (True, {"NO_COLOR": ""}, "auto", True),
         (True, {"TERM": "dumb"}, "auto", False),
         (False, {}, "auto", False),
-        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", False),
+        (False, {"CI": "true"}, "auto", False),
+        (False, {"CI": "true", "FORCE_COLOR": "1"}, "auto", True),
+        (False, {"CLICOLOR_FORCE": "1"}, "auto", True),
+        (False, {"FORCE_COLOR": "0"}, "auto", False),
+        (False, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, "auto", False),
+        (True, {"FORCE_COLOR": "1", "TERM": "dumb"}, "auto", True),
         (False, {"NO_COLOR": "1"}, "always", True),
         (True, {"FORCE_COLOR": "1"}, "never", False),
     ],
@@ -378,57 +383,6 @@ def test_recovered() -> None:
     )
 
 
-def test_recovering_names_the_cells_in_doubt_last_step_first() -> None:
-    left = record(StepState.DONE, StepState.UNKNOWN, StepState.NOT_OURS, StepState.PENDING, note="time-out")
-    screen = Screen()
-    screen.view.recovering(left, dry_run=True)
-    assert screen.stdout == (
-        "Transaction 7 (open) would be reversed: 2 cells.\n"
-        "  + legacy on node01    back to present  outcome unknown: time-out\n"
-        "  - payments on node03  back to absent   done: time-out\n"
-    )
-
-
-def test_status() -> None:
-    left = record(StepState.DONE)
-    applied = replace(left, number=6, state=TransactionState.APPLIED, finished="2025-12-31T00:00:00Z")
-    status = Status(
-        "production",
-        "store-1",
-        12,
-        unfinished=left,
-        set_aside=((5, Cell("a", "node01")),),
-        watched=(Watched("b", "http://node02", 4, Presence.ABSENT, "2025-12-30"),),
-        last=left,
-        last_applied=applied,
-    )
-    screen = Screen()
-    screen.view.status(status)
-    assert screen.stdout.splitlines() == [
-        "cluster: production, 12 managed cells, store store-1",
-        "lock: free",
-        (
-            "unfinished: TX 7 (apply) is open, started 2026-01-01T00:00:00Z, left by ci@host: "
-            "run `planner recover`"
-        ),
-        "last: TX 7 (apply) is open, started 2026-01-01T00:00:00Z",
-        "last applied: TX 6 (apply) is applied, finished 2025-12-31T00:00:00Z",
-        "set aside:",
-        "  - a on node01 (TX 5)",
-        "watched:",
-        "  - b on http://node02: a late effect is looked for, should be absent (TX 4, since 2025-12-30)",
-    ]
-
-
-def test_status_of_a_run_that_goes_on() -> None:
-    status = Status("c", "s", 1, Holder("me", "apply", "noon"), record(StepState.DONE), running=True)
-    screen = Screen()
-    screen.view.status(status)
-    assert "lock: held by me (apply) since noon\n" in screen.stdout
-    assert "running now\n" in screen.stdout
-    assert "planner recover" not in screen.stdout
-
-
 def test_quiet_keeps_results_and_warnings() -> None:
     screen = Screen(quiet=True)
     screen.view.plan(EXAMPLE)
@@ -448,3 +402,12 @@ def test_a_kept_adopted_cell_makes_a_create_no_repair() -> None:
         )
     )
     assert screen.stdout.splitlines()[0].startswith("  + create")
+
+
+def test_a_quiet_recovery_says_only_what_it_came_to() -> None:
+    screen = Screen(quiet=True)
+    left = record(StepState.UNKNOWN)
+    screen.view.recovering(left, dry_run=False)
+    assert screen.stdout == ""
+    screen.view.recovering(left, dry_run=True)
+    assert "foo.bar" in screen.stdout or "legacy" in screen.stdout

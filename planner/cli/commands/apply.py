@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from planner.transaction import World
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 3, 4, 5, 6, 7, 64, 130))
 @click.argument("plan_file", metavar="[PLAN]", required=False, type=click.Path(path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Apply without a question (not needed with a plan file).")
 @click.option(
@@ -69,7 +69,7 @@ def command(
       planner apply --yes --canary node01
       planner apply --exclude-node node03 --group 'pay*'
     """
-    from planner.app import Allowances, apply_plan, check_finished
+    from planner.app import Allowances, apply_plan, check_elsewhere, check_finished
     from planner.guards import refused
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
@@ -90,6 +90,7 @@ def command(
         store = session.store()
         with store.lock(desired.cluster, "apply", settings.lock_timeout) as lease:
             check_finished(store, desired.cluster)
+            check_elsewhere(store, desired)
             with session.world(desired.nodes) as world:
                 session.control.attach(lease)
                 plan = loaded or _plan(session, desired, allowances, scope, world)

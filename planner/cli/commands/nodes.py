@@ -10,7 +10,7 @@ from planner.cli.session import Session
 MOST_REQUESTS = 1000
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 64, 130))
 @click.option(
     "--count",
     default=3,

@@ -17,13 +17,14 @@ from planner.cli.options import (
 )
 from planner.cli.reports import Outputs
 from planner.cli.session import Session
+from planner.cli.unfinished import warn_of_unfinished
 from planner.errors import ChangesPending, Refused
 
 if TYPE_CHECKING:
     from planner.scope import Scope
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 2, 4, 7, 64, 130))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(
     "--detailed-exitcode",
@@ -58,23 +59,14 @@ def command(
       planner plan --exclude-node node03 --group 'pay*' --out part.json
       planner plan --out plan.json --report plan.md --report plan.html --detailed-exitcode
     """
-    from planner.app import Allowances, check_finished, survey, what_to_recover
+    from planner.app import Allowances, survey
     from planner.views.report import report_of
 
     outputs = Outputs(out, reports)
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired()
         store = session.store()
-        unfinished = what_to_recover(store, desired.cluster)
-        if unfinished is not None:
-            if out is not None:
-                check_finished(store, desired.cluster)
-            holder = store.holder(desired.cluster)
-            cure = f"it is running now ({holder.who})" if holder else "run `planner recover`"
-            session.view.warning(
-                f"transaction {unfinished.number} is unfinished: {cure}; "
-                "this plan shows the nodes as they are at the moment"
-            )
+        doubts = warn_of_unfinished(session, desired, saves=out is not None)
         allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
         with session.world(desired.nodes) as world:
             planned = survey(desired, store, session.settings.policy(), world, allowances, scope)
@@ -87,6 +79,7 @@ def command(
                 file=desired.origin,
                 saved=outputs.saved,
                 beside=outputs.names,
+                doubts=doubts,
             ),
         )
         if detailed_exitcode and plan.refusals:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from planner.ports import Lease
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 2, 3, 4, 5, 6, 7, 64, 130))
 @click.option(
     "--apply-changes",
     is_flag=True,
@@ -68,9 +68,10 @@ def _recover(session: Session, cluster: str, lease: Lease) -> None:
 
 
 def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: bool) -> None:
-    from planner.app import apply_plan, check_reviewed, make_plan, refuse_if_guarded
+    from planner.app import apply_plan, check_elsewhere, check_reviewed, make_plan, refuse_if_guarded
 
     store, policy = session.store(), session.settings.policy()
+    check_elsewhere(store, desired)
     with session.world(desired.nodes) as world:
         session.control.attach(lease)
         plan = make_plan(desired, store, policy, world)
@@ -93,7 +94,7 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
 
 
 def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
-    from planner.app import check_finished, check_reviewed, make_plan
+    from planner.app import check_elsewhere, check_finished, check_reviewed, make_plan
 
     store = session.store()
     holder = store.holder(desired.cluster)
@@ -104,6 +105,7 @@ def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
             next="report again when it has ended",
         )
     check_finished(store, desired.cluster)
+    check_elsewhere(store, desired)
     with session.world(desired.nodes) as world:
         plan = make_plan(desired, store, session.settings.policy(), world)
     session.view.plan(plan, origin=desired.origin)

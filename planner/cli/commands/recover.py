@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,14 @@ from planner.model import Cell
 from planner.results import Recovered
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from planner.model import Desired
-    from planner.ports import Record
+    from planner.ports import Lease, Record
+    from planner.store.sqlstore import SqlStore
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, codes=(0, 1, 4, 5, 64, 130))
 @click.option("--dry-run", is_flag=True, help="Only show what would be brought back.")
 @click.option(
     "--skip",
@@ -47,6 +51,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Speak to the nodes as `cluster.api` in the file says now, not as the journal does.",
 )
+@click.option(
+    "--forget",
+    multiple=True,
+    metavar="NODE/GROUP",
+    shell_complete=complete_cells,
+    help="Only stop naming this cell, which was set aside and whose node is gone for good. Repeatable.",
+)
 @cluster_option
 @format_option
 @quiet_option
@@ -58,6 +69,7 @@ def command(
     accept: tuple[str, ...],
     node_url: tuple[str, ...],
     api_from_file: bool,
+    forget: tuple[str, ...],
     cluster: str | None,
     output: str,
     quiet: bool,
@@ -73,6 +85,7 @@ def command(
 
     A cell that cannot be brought back may be set aside by hand (--skip, --accept). That closes the
     transaction, and leaves the cell marked: `planner status` names it until a later apply has verified it.
+    One whose node has left the file for good can be given up (--forget); that asks no node.
 
     \b
     Examples:
@@ -80,56 +93,79 @@ def command(
       planner recover --dry-run
       planner recover --skip node03
       planner recover --api-from-file
+      planner recover --forget node03/foo.bar
     """
-    from planner.app import recover, steps_to_set_aside, what_to_recover
+    from planner.app import recover, speaks_as_before, steps_to_set_aside, what_to_recover
 
+    accepted = [_cell("--accept", text) for text in accept]
+    given_up = [_cell("--forget", text) for text in forget]
+    urls = _urls(node_url)
+    if given_up and (dry_run or skip or accept or node_url or api_from_file):
+        raise WrongUsage(
+            "--forget goes with none of the options of a recovery",
+            next="run `planner recover` with those first, if there is something to recover",
+        )
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired() if api_from_file else None  # once: it may be standard input
         name = desired.cluster if desired is not None and cluster is None else session.cluster(cluster)
         # One that is not there has nothing to recover, and most likely is not the one that was meant.
         store = session.store(create=False)
-        if dry_run:
-            record = what_to_recover(store, name)
-            if record is None:
-                _nothing(session, name)
-            else:
-                session.view.recovering(record, dry_run=True)
+        if given_up:
+            _give_up(given_up, name, session, ask_file=cluster is None)
             return
-        with store.lock(name, "recover", session.settings.lock_timeout) as lease:
+        with ExitStack() as stack:
+            # The lock, from here on; a dry run only looks.
+            lease = None if dry_run else stack.enter_context(_locked(store, name, session))
             record = what_to_recover(store, name)
             if record is None:
                 _nothing(session, name)
                 return
-            aside = steps_to_set_aside(record, skip, [_cell(text) for text in accept])
-            record = _moved(record, node_url)
+            aside = steps_to_set_aside(record, skip, accepted)
+            before, record = record, _moved(record, urls)
             if desired is not None:
                 record = _spoken_to(record, desired, session)
-            session.view.recovering(record, dry_run=False)
+            session.view.recovering(record, dry_run=dry_run, aside=aside)
+            if lease is None:
+                return
+            unchanged = desired.origin if desired and speaks_as_before(before, record) else ""
+            how = [f"--node-url {text}" for text in node_url] + ["--api-from-file"] * api_from_file
             with session.world(record.intent.nodes, writes=True) as world:
                 session.control.attach(lease)
-                result = recover(record, lease, session.settings.policy(), world, aside)
+                policy = session.settings.policy()
+                result = recover(record, lease, policy, world, aside, how=how, unchanged=unchanged)
         session.view.recovered(result)
+
+
+def _locked(store: SqlStore, name: str, session: Session) -> AbstractContextManager[Lease]:
+    return store.lock(name, "recover", session.settings.lock_timeout)
+
+
+def _give_up(cells: list[Cell], name: str, session: Session, *, ask_file: bool) -> None:
+    """Stop naming cells. Whoever names the cluster instead of the file is not asked what the file says."""
+    from planner.app import give_up
+
+    desired = session.desired() if ask_file else None
+    store = session.store(create=False)
+    with _locked(store, name, session) as lease:
+        given_up = give_up(cells, name, store, lease, desired)
+    session.view.recovered(Recovered(given_up=given_up))
 
 
 def _nothing(session: Session, name: str) -> None:
     """Say so; and where there is something, since the file may name another cluster by now."""
-    from planner.app import what_to_recover
-
-    for other in session.store().clusters():
-        record = what_to_recover(session.store(), other) if other != name else None
-        if record is not None:
-            session.view.warning(
-                f"transaction {record.number} of cluster {other!r} is unfinished: "
-                f"planner recover --cluster {other}"
-            )
+    for other in session.store().unfinished_besides(name):
+        session.view.warning(
+            f"transaction {other.number} of cluster {other.cluster!r} is unfinished: "
+            f"planner recover --cluster {other.cluster}"
+        )
     session.view.recovered(Recovered())
 
 
-def _cell(text: str) -> Cell:
+def _cell(option: str, text: str) -> Cell:
     """``NODE/GROUP``: a node's name has no slash, an id may."""
     node, slash, group = text.partition("/")
-    if not slash or not group:
-        raise WrongUsage(f"--accept {text} is not NODE/GROUP", next="for example: --accept node03/foo.bar")
+    if not slash or not group or not node:
+        raise WrongUsage(f"{option} {text} is not NODE/GROUP", next=f"for example: {option} node03/foo.bar")
     return Cell(group, node)
 
 
@@ -143,18 +179,27 @@ def _spoken_to(record: Record, desired: Desired, session: Session) -> Record:
     return record
 
 
-def _moved(record: Record, moves: tuple[str, ...]) -> Record:
-    """The transaction, some of its nodes under a new URL."""
+def _urls(moves: tuple[str, ...]) -> dict[str, str]:
+    """Where nodes are now, by name; judged even when there turns out to be nothing to recover."""
     from planner.desired import canonical_url
 
-    nodes = record.intent.nodes
     urls = {}
     for text in moves:
         name, _, url = text.partition("=")
         try:
             urls[name] = canonical_url(url)
         except ValueError as error:
-            raise WrongUsage(f"--node-url {text} cannot be used", why=str(error)) from error
+            raise WrongUsage(
+                f"--node-url {text} cannot be used",
+                why=str(error),
+                next="for example: --node-url node03=http://node03.example.com",
+            ) from error
+    return urls
+
+
+def _moved(record: Record, urls: dict[str, str]) -> Record:
+    """The transaction, some of its nodes under a new URL."""
+    nodes = record.intent.nodes
     unknown = sorted(urls.keys() - {node.name for node in nodes})
     if unknown:
         raise WrongUsage(

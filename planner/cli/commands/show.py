@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from planner.cli.completion import complete_transactions
 from planner.cli.files import read_plan
 from planner.cli.options import (
     MOST_TRANSACTIONS,
@@ -24,20 +25,25 @@ if TYPE_CHECKING:
     from planner.views import View
 
 
-class Subject(click.ParamType):
-    """A transaction's number, or else the name of a plan file."""
+NUMBER = click.IntRange(1, MOST_TRANSACTIONS)
 
-    name = "TX or PLAN"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
-        """Tell which it is: a file whose name is a number is written ``./7``."""
+class Subject(click.Path):
+    """A transaction's number, or else the name of a plan file: a file that is called 7 is named ``./7``."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Tell which it is."""
         if isinstance(value, str) and value.isascii() and value.isdigit():
-            return click.IntRange(1, MOST_TRANSACTIONS).convert(value, param, ctx)
-        return Path(value)
+            return int(NUMBER(value, param, ctx))
+        path = Path(value)
+        if path.name == value and not path.suffix and not path.exists():
+            self.fail(f"{value!r} is neither a transaction's number nor a plan file", param, ctx)
+        return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        """Complete it as a file."""
-        return click.Path(dir_okay=False).shell_complete(ctx, param, incomplete)
+        """Offer numbers; files where none begins like that."""
+        numbers = complete_transactions(ctx, param, incomplete)
+        return numbers or super().shell_complete(ctx, param, incomplete)
 
 
 @click.command(cls=Command)
@@ -63,7 +69,7 @@ def command(
     if isinstance(subject, Path):
         if cluster is not None:
             raise WrongUsage("--cluster says whose transaction is meant, and a plan file needs none")
-        outputs = Outputs(None, reports)
+        outputs = Outputs(None, reports, reads=subject)
         with Session(flags, output) as session:
             _show_plan(subject, session.view, outputs)
         return

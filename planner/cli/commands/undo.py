@@ -8,19 +8,20 @@ import click
 
 from planner.cli.options import (
     Command,
-    applied_argument,
     guard_options,
     quiet_option,
     report_options,
     settings_options,
+    transaction_argument,
 )
 from planner.cli.reports import Outputs
 from planner.cli.session import Session
+from planner.cli.unfinished import warn_of_unfinished
 from planner.errors import ChangesPending, Refused
 
 
-@click.command(cls=Command)
-@applied_argument
+@click.command(cls=Command, codes=(0, 1, 2, 4, 7, 64, 130))
+@transaction_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(
     "--detailed-exitcode",
@@ -54,21 +55,14 @@ def command(
       planner undo 7 --out undo.json && planner apply undo.json
       planner undo 7 --out undo.json --report undo.html
     """
-    from planner.app import Allowances, check_finished, make_undo, what_to_recover
+    from planner.app import Allowances, make_undo
     from planner.views.report import report_of
 
     outputs = Outputs(out, reports)
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired()
         store = session.store(create=False)
-        unfinished = what_to_recover(store, desired.cluster)
-        if unfinished is not None:
-            if out is not None:
-                check_finished(store, desired.cluster)
-            session.view.warning(
-                f"transaction {unfinished.number} is unfinished: run `planner recover`; "
-                "this plan shows the nodes as they are now"
-            )
+        doubts = warn_of_unfinished(session, desired, saves=out is not None)
         allowances = Allowances(deletes=allow_deletes, lossy_delete=allow_lossy_delete)
         with session.world(desired.nodes) as world:
             plan = make_undo(number, desired, store, session.settings.policy(), world, allowances)
@@ -80,6 +74,7 @@ def command(
                 saved=outputs.saved,
                 undoes=number,
                 beside=outputs.names,
+                doubts=doubts,
             ),
         )
         if detailed_exitcode and plan.refusals:

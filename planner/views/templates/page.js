@@ -3,7 +3,8 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const data = JSON.parse($("data").textContent);
-  const LIST_STEP = 200; // rows of the list that are added at once
+  const LIST_FIRST = 50; // rows of the list that are shown at once: the matrix must not be far
+  const LIST_STEP = 200; // rows that `Show more` adds
   const SPARE = 12; // rows of the matrix that are kept above and below what is seen
   const PRINT_COLUMNS = 36; // nodes that fit beside each other on paper
   const PRINT_CELLS = 100000; // more would keep the browser busy for minutes
@@ -16,12 +17,13 @@
     for (const letter of line) if (kindOf[letter] >= 0) kinds |= 1 << kindOf[letter];
     return kinds;
   });
+  for (const [group, kind] of data.rows) if (data.whole.includes(kind)) kindsOf[group] |= 1 << kind;
   const counts = data.kinds.map((_, kind) => data.rows.reduce((sum, row) => sum + (row[1] === kind), 0));
   const reasonOf = new Map(data.rows.map(([group, kind, reason]) => [`${group} ${kind}`, data.reasons[reason]]));
 
   let kinds = (1 << data.kinds.length) - 1; // those that are shown, one bit each
   let shown = { rows: [], columns: [], list: [] };
-  let listed = LIST_STEP;
+  let listed = LIST_FIRST;
   let active = { row: 0, column: 0 }; // of the matrix; column 0 is the group's name
   let drawn = ""; // which part of the matrix is in the page
   let rowHeight = 30;
@@ -68,14 +70,16 @@
     for (const columns of new Set(chosen.values())) for (const at of columns) used[at] = 1;
     const list = data.rows.filter(
       ([group, kind]) =>
-        kinds & (1 << kind) && chosen.has(group) && chosen.get(group).some((at) => kindOf[data.cells[group][at]] === kind),
+        kinds & (1 << kind) &&
+        chosen.has(group) &&
+        (data.whole.includes(kind) || chosen.get(group).some((at) => kindOf[data.cells[group][at]] === kind)),
     );
     shown = { rows: [...chosen.keys()], columns: allColumns.filter((at) => used[at]), list };
   }
 
   function refresh() {
     choose();
-    listed = LIST_STEP;
+    listed = LIST_FIRST;
     active = { row: 0, column: 0 };
     drawn = "";
     if (scroll) scroll.scrollTop = scroll.scrollLeft = 0;
@@ -341,7 +345,7 @@
     $("only").checked = data.rows.length > 0;
     $("only-label").hidden = !unchanged || !data.rows.length;
     $("bar").hidden = !data.groups.length;
-    $("theme").hidden = $("keys").hidden = false;
+    for (const id of ["theme", "keys", "coverage"]) if ($(id)) $(id).hidden = false;
     if (grid) {
       grid.setAttribute("role", "grid");
       scroll.tabIndex = -1;
@@ -353,9 +357,13 @@
         const row = cell && cell.closest("tr[data-at]");
         if (row) go(Number(row.dataset.at), cell.cellIndex);
       });
-      for (const kind of ["focusin", "mouseover"]) {
-        cells.addEventListener(kind, (event) => describe(event.target.closest("td, th")));
-      }
+      cells.addEventListener("focusin", (event) => describe(event.target));
+      let pointer = "";
+      cells.addEventListener("mousemove", (event) => {
+        const here = `${event.clientX} ${event.clientY}`; // a page that moves below a pointer says nothing new
+        if (here !== pointer) describe(event.target.closest("td, th"));
+        pointer = here;
+      });
     }
     let waiting = 0;
     $("find").addEventListener("input", () => {
