@@ -17,7 +17,6 @@ from planner.simulator import SimulatedCluster
 from planner.views.picture import draw
 
 FOLDER = Path(__file__).parent / "pictures"
-PORT = 8001
 DONE, INVALID, REVERSED, INCOMPLETE, REFUSED = 0, 1, 3, 4, 7
 ALIKE = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "2026-11-24 10:00:00 UTC"),
@@ -98,7 +97,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     os.environ["COLUMNS"] = "100"
     for name in sys.argv[1:] or SCENES:
-        cluster = SimulatedCluster(3, seed=7, port=PORT)
+        cluster = SimulatedCluster(3, seed=7)
         with tempfile.TemporaryDirectory(prefix="planner-") as folder, cluster:
             stage = Stage(cluster, Path(folder), color=True)
             SCENES[name](stage)
