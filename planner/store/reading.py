@@ -15,7 +15,7 @@ from planner.store.tables import file, managed, node, protected, step, transacti
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Column, Connection, Row
 
 STEP_COLUMNS = (
     step.c.transaction_number, step.c.number, step.c.action, step.c.group_id, step.c.node, step.c.reason,
@@ -92,29 +92,22 @@ def history(connection: Connection, cluster: str, limit: int) -> tuple[Record, .
 
 def applied(connection: Connection, cluster: str, plan_digest: str) -> int | None:
     """See `planner.ports.Store.applied`; the last one, and None for an empty digest."""
-    if not plan_digest:
-        return None
-    return connection.execute(
-        select(transaction.c.number)
-        .where(
-            transaction.c.cluster == cluster,
-            transaction.c.plan_digest == plan_digest,
-            transaction.c.state == str(TransactionState.APPLIED),
-        )
-        .order_by(transaction.c.number.desc())
-        .limit(1)
-    ).scalar()
+    return _last_applied(connection, cluster, transaction.c.plan_digest, plan_digest)
 
 
 def applied_file(connection: Connection, cluster: str, source: str) -> int | None:
     """See `planner.ports.Store.applied_file`; None for an empty digest."""
-    if not source:
+    return _last_applied(connection, cluster, transaction.c.source, source)
+
+
+def _last_applied(connection: Connection, cluster: str, column: Column[str], digest: str) -> int | None:
+    if not digest:
         return None
     return connection.execute(
         select(transaction.c.number)
         .where(
             transaction.c.cluster == cluster,
-            transaction.c.source == source,
+            column == digest,
             transaction.c.state == str(TransactionState.APPLIED),
         )
         .order_by(transaction.c.number.desc())
