@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from planner.errors import PlannerError
-    from planner.model import Cell, Event, Plan, Step
+    from planner.events import Event
+    from planner.model import Cell, Plan, Step
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel
@@ -29,7 +30,7 @@ FORMAT = "planner.events"
 VERSION = 1
 
 TYPES = {"undone": "reversed", "undo-failed": "reverse-failed", "warning": "diagnostic", "note": "diagnostic"}
-"""Types of lines about kinds of `planner.model.EVENT_KINDS`; every other kind is a type of its own name."""
+"""Types of lines about kinds of `planner.events.EVENT_KINDS`; every other kind is a type of its own name."""
 
 
 class EventView(MachineView):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from planner.views.words import count, shown
 
 if TYPE_CHECKING:
-    from planner.model import Event
+    from planner.events import Event
 
 _PARTS = {
     "read": frozenset({"progress"}),

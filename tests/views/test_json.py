@@ -23,8 +23,9 @@ from planner.errors import (
     StalePlan,
     WrongUsage,
 )
+from planner.events import EVENT_KINDS, Event
 from planner.guards import refused
-from planner.model import EVENT_KINDS, Cell, Event, Presence, Refusal, StepState
+from planner.model import Cell, Presence, Refusal, StepState
 from planner.ports import Holder, Unfinished, Watched
 from planner.results import Applied, Aside, Recovered, Status
 from planner.views.events import TYPES

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from planner.errors import PlannerError
-from planner.model import Event
+from planner.events import Event
 from planner.results import Applied, Status
 from planner.views import open_view
 from planner.views.picture import svg_of
