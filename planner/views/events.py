@@ -16,7 +16,7 @@ from planner.views.report import report_of
 from planner.views.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from planner.errors import PlannerError
     from planner.events import Event
@@ -47,18 +47,6 @@ class EventView(MachineView):
         self._plan: Plan | None = None
         self._steps: dict[Cell, Step] = {}
         self._transaction: int | None = None
-
-    def plan(
-        self,
-        plan: Plan,
-        *,
-        origin: str = "groups.yaml",
-        saved: str | None = None,
-        undoes: int | None = None,
-        doubts: Mapping[Cell, str] | None = None,
-    ) -> None:
-        """Write the plan, as in its file, with a ``summary``; then its warnings."""
-        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
 
     def report(self, report: Report) -> None:
         """Write the plan, as in its file, with a ``summary``; then its warnings."""
