@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.views.words import count, shown
+from planner.views.words import shown
+from planner.words import count
 
 if TYPE_CHECKING:
     from planner.events import Event

@@ -13,9 +13,10 @@ from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
 from planner.views.recovery_text import recovered_lines, recovering_lines
 from planner.views.result_text import applied_lines
+from planner.views.sentences import valid_sentence
 from planner.views.status_text import status_lines
 from planner.views.transaction_text import transaction_lines
-from planner.views.words import shown, valid_sentence
+from planner.views.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

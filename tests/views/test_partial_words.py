@@ -14,7 +14,7 @@ from planner.results import Applied
 from planner.scope import PlanScope, Scope
 from planner.views.render import render
 from planner.views.report import report_of
-from planner.views.words import partial_sentence
+from planner.views.sentences import partial_sentence
 from tests.views.samples import ALL, EXAMPLE, WILD, WILD_SHOWN, Screen, plan, record
 
 SCOPE = PlanScope(Scope(groups=("pay*",), exclude_nodes=("node03",)), 12, 40, 1, 3)
