@@ -101,7 +101,7 @@ def _command(context: click.Context, name: str, level: int) -> Iterator[str]:
             yield cell(paragraph) + "\n\n"
             continue
         title, *lines = paragraph.removeprefix("\b\n").splitlines()
-        yield f"{title}\n\n```console\n" + "".join(f"$ {line.strip()}\n" for line in lines) + "```\n\n"
+        yield f"{title}\n\n```console\n" + "".join(map(_typed, lines)) + "```\n\n"
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{name} {usage}\n```\n\n"
     options = [p for p in command.get_params(context) if isinstance(p, click.Option) and not p.hidden]
@@ -120,6 +120,11 @@ def _command(context: click.Context, name: str, level: int) -> Iterator[str]:
             assert found is not None  # noqa: S101  (it was listed)
             inner = click.Context(found, info_name=child, parent=context)
             yield from _command(inner, f"{name} {child}", level + 1)
+
+
+def _typed(line: str) -> str:
+    """A line of an example: a command behind its prompt, or a remark."""
+    return f"{line.strip()}\n" if line.strip().startswith("#") else f"$ {line.strip()}\n"
 
 
 def _option(option: click.Option) -> str:

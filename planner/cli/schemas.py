@@ -19,6 +19,7 @@ SCHEMAS = {
     "status": "status --format json",
     "history": "history --format json",
     "transaction": "show --format json",
+    "validation": "validate --format json",
     "nodes": "nodes --format json",
     "import": "import --format json",
     "error": "what a command with --format json prints when it fails",

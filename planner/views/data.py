@@ -147,7 +147,7 @@ def of_aside(aside: Aside) -> Json:
         "node": aside.cell.node,
         "url": aside.url,
         "should_be": aside.before.value,
-        "since": aside.since,
+        "since": aside.since or None,
     }
 
 
@@ -276,20 +276,18 @@ def _step(step: Step, kind: Kind, mark: CellMark) -> Json:
 
 def of_validated(files: Sequence[Validated]) -> Json:
     """What each file came to."""
-    return {
-        "valid": all(each.error is None for each in files),
-        "files": [
-            {
-                "file": each.file,
-                "valid": each.error is None,
-                "cluster": each.cluster or None,
-                "counts": {"groups": each.groups, "nodes": each.nodes} if each.error is None else None,
-                "problems": _problems(each.error),
-                "error": None if each.error is None else of_complaint(each.error),
-            }
-            for each in files
-        ],
-    }
+    found = [
+        {
+            "file": each.file,
+            "valid": each.error is None,
+            "cluster": each.cluster or None,
+            "counts": {"groups": each.groups, "nodes": each.nodes} if each.error is None else None,
+            "problems": _problems(each.error),
+            "error": None if each.error is None else of_complaint(each.error),
+        }
+        for each in files
+    ]
+    return document("validation", {"valid": all(each.error is None for each in files), "files": found})
 
 
 def _problems(error: PlannerError | None) -> list[Json]:

@@ -88,7 +88,7 @@ class DocumentView(MachineView):
 
     def validated(self, files: Sequence[Validated]) -> None:
         """Print what each file came to; and the problems, as text, on stderr."""
-        self._print({"format": "planner.validation", "version": 1, **data.of_validated(files)})
+        self._print(data.of_validated(files))
         for each in files:
             if each.error is not None:
                 self.error(each.error)

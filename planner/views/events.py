@@ -123,8 +123,7 @@ class EventView(MachineView):
 
     def validated(self, files: Sequence[Validated]) -> None:
         """Write what each file came to."""
-        self._line("validation", data.of_validated(files))
-        self._check()
+        self._document(data.of_validated(files))
 
     def nodes(self, probed: Probed) -> None:
         """Write how every node answered."""

@@ -46,8 +46,10 @@ class Ended:
 
     @property
     def events(self) -> list[Any]:
-        """The events on standard output."""
-        return [json.loads(line) for line in self.out.splitlines()]
+        """The events on standard output, from the first one on."""
+        events = [json.loads(line) for line in self.out.splitlines()]
+        assert events[0]["type"] == "version"
+        return events
 
 
 @dataclass(slots=True)

@@ -119,6 +119,9 @@ def test_nothing_is_undocumented() -> None:
     schema = json.loads((generate.SCHEMAS / "groups.schema.json").read_text("utf-8"))
     for key in keys_of(schema):
         assert f"| `{key}` |" in REFERENCE, key
+    events = json.loads((generate.SCHEMAS / "events.schema.json").read_text("utf-8"))
+    for kind in events["properties"]["type"]["anyOf"][0]["enum"]:
+        assert f"`{kind}`" in TEXTS["docs/json.md"], kind
     ends = [one for one in vars(errors).values() if inspect.isclass(one) and hasattr(one, "exit_code")]
     assert len(ends) > 10
     for code in {0, *(end.exit_code for end in ends)}:

@@ -78,14 +78,10 @@ def test_an_interrupt_before_the_first_write_started_nothing() -> None:
     assert counted(ending(bench, Interrupted).steps) == {"never_started": 3}
 
 
-def test_a_second_interrupt_names_what_was_sent_and_not_what_was_only_marked() -> None:
+def test_a_second_interrupt_tells_what_was_sent_from_what_was_only_marked() -> None:
     bench = Bench("a", "b", parallelism=1)
     bench.on(POST, "a", "node02", bench.interrupt_twice)
-    with pytest.raises(Incomplete) as caught:
-        bench.apply()
-    assert caught.value.details == ("a on node01 should be absent", "a on node02 should be absent")
-    found = caught.value.ending
-    assert found is not None
+    found = ending(bench, Incomplete)
     assert counted(found.steps) == {"applied": 2, "never_started": 4}, "all were marked in one wave"
     assert found.failed_step is None
 
