@@ -1,4 +1,4 @@
-"""What a scope leaves of a cluster; a pattern that matches nothing is refused. Pure."""
+"""What a scope leaves of a cluster; a pattern that matches nothing is refused."""
 
 from __future__ import annotations
 
