@@ -71,6 +71,7 @@ def command(
     """
     from planner.app import Allowances, apply_plan, check_elsewhere, check_finished
     from planner.guards import refused
+    from planner.views.report import report_of
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
     with Session(flags, output, quiet=quiet, events=True) as session:
@@ -95,7 +96,7 @@ def command(
                 session.control.attach(lease)
                 plan = loaded or _plan(session, desired, allowances, scope, world)
             if loaded is None:
-                session.view.plan(plan, origin=desired.origin)
+                session.view.report(report_of(plan, file=desired.origin))
                 if plan.refusals:
                     raise refused(plan.refusals)
             if loaded is None and plan.has_changes and not yes:
