@@ -158,12 +158,14 @@ def _unprotects(desired: Desired, knowledge: Knowledge, changes: Changes, scope:
     """Groups that are remembered as protected, and need not be any more.
 
     The file declares them without `protect: true`, or it is silent, and nothing is left to protect: no cell
-    that stays managed, and none that an earlier transaction may still move.
+    that stays managed, and none that an earlier transaction may still move. What is managed on a node that
+    left the file stays so after a partial plan, which forgets no node.
     """
     declared = {group.id: group.protect for group in desired.groups}
     urls = {node.name: node.url for node in desired.nodes}
     forgotten = {(cell.group, urls[cell.node]) for cell in changes.forgets}
-    left = {group for group, url in knowledge.managed.keys() - forgotten if url in urls.values()}
+    stays = knowledge.managed.keys() - forgotten
+    left = {group for group, url in stays if not scope.is_all or url in urls.values()}
     left.update(each.group for each in knowledge.watched)
     free = (group for group in knowledge.protected if not declared.get(group, group in left))
     return tuple(sorted(filter(scope.includes_group, free)))

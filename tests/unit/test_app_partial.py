@@ -13,7 +13,7 @@ from planner.model import Cell, Limits, Managed, Node, Plan, TransactionState
 from planner.ports import Watched
 from planner.scope import PlanScope, Scope
 from planner.verdict import Method
-from tests.builders import ABSENT, CLUSTER, NAMES, NODES, READ, Bench, group, refused, url
+from tests.builders import ABSENT, CLUSTER, NAMES, NODES, READ, Bench, desired, group, refused, url
 
 WITHOUT_03 = Scope(exclude_nodes=("node03",))
 ONLY_A = Scope(groups=("a*",))
@@ -138,6 +138,20 @@ def test_protection_holds_for_a_part_too() -> None:
     plan = bench.plan(ONLY_A)
     assert [refusal.guard for refusal in plan.refusals] == ["protect"]
     refused(bench, Refused, lambda: bench.apply(plan), 7)
+
+
+def test_protection_outlives_a_node_that_left_for_as_long_as_a_part_remembers_it() -> None:
+    """A partial plan forgets no node, so what is managed there may be seen, and deleted, again."""
+    bench = Bench(group("guarded", "node03", protect=True), "b")
+    bench.apply()
+    bench.file = desired(group("b", *TWO), nodes=NODES[:2])
+    bench.world.nodes["node01"].discard("b")
+    plan = bench.plan(Scope(nodes=("node01",)))
+    assert (steps(plan), plan.unprotects) == (["create b on node01"], ())
+    assert bench.plan().unprotects == ("guarded",), "a whole plan forgets the node, and what is on it"
+    bench.apply(plan)
+    bench.file = desired("b")
+    assert [refusal.guard for refusal in bench.plan().refusals] == ["protect"]
 
 
 def test_the_identity_of_the_cluster_is_judged_over_the_whole_file() -> None:
