@@ -58,18 +58,8 @@ def apply_plan(
         LockLost: the lock went in the middle.
         Interrupted: before anything was changed.
     """
-    if plan.cluster != desired.cluster:
-        raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
-    knowledge = store.knowledge(plan.cluster)
-    check_finished(store, plan.cluster, knowledge)
-    check_elsewhere(store, desired)
-    check_identity(desired, knowledge)
     sealed = codec.seal(plan)
-    _check_belongs(plan, desired, knowledge)
-    already = store.applied(plan.cluster, sealed.digest)
-    if already is None:
-        _check_serial(plan, knowledge)
-        refuse_if_guarded(plan, desired, knowledge)
+    knowledge, already = _check_offline(plan, sealed.digest, desired, store)
     scope = patterns_of(plan.scope)
     if plan.is_empty:
         if _source(plan, knowledge) not in ("", knowledge.source):
@@ -105,6 +95,26 @@ def apply_plan(
     tidy(desired, store, lease, policy, world, scope)
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
+
+
+def _check_offline(plan: Plan, digest: str, desired: Desired, store: Store) -> tuple[Knowledge, int | None]:
+    """All that can be refused before a node is asked.
+
+    Returns:
+        What the store knows, and the transaction that has applied this very plan, if there is one.
+    """
+    if plan.cluster != desired.cluster:
+        raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
+    knowledge = store.knowledge(plan.cluster)
+    check_finished(store, plan.cluster, knowledge)
+    check_elsewhere(store, desired)
+    check_identity(desired, knowledge)
+    _check_belongs(plan, desired, knowledge)
+    already = store.applied(plan.cluster, digest)
+    if already is None:
+        _check_serial(plan, knowledge)
+        refuse_if_guarded(plan, desired, knowledge)
+    return knowledge, already
 
 
 def _run(
