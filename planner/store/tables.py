@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0003"
+VERSION = "0004"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -101,11 +101,14 @@ protected = Table(
 )
 
 file = Table(
-    "planner_file",
+    "planner_applied_file",
     metadata,
     _cluster(),
-    Column("source", Text, nullable=False),  # SHA-256 of the file last applied; empty: of none
-    PrimaryKeyConstraint("cluster"),
+    Column("source", Text, nullable=False),  # SHA-256 of a file that was applied; empty: no file, an undo
+    Column("position", Integer, nullable=False),  # when it was applied last: the highest is the last of all
+    Column("whole", Boolean, nullable=False),  # False: only a part of it
+    PrimaryKeyConstraint("cluster", "source"),
+    sqlite_with_rowid=False,
 )
 
 transaction = Table(
