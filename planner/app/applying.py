@@ -65,7 +65,8 @@ def apply_plan(
     check_identity(desired, knowledge)
     sealed = codec.seal(plan)
     _check_belongs(plan, desired, knowledge)
-    already = store.applied(plan.cluster, sealed.digest)
+    digests = (sealed.digest, sealed.first_digest)
+    already = next(filter(None, (store.applied(plan.cluster, digest) for digest in digests)), None)
     if already is None:
         _check_serial(plan, knowledge)
         refuse_if_guarded(plan, desired, knowledge)
