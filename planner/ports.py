@@ -204,11 +204,12 @@ class Knowledge:
 
     Attributes:
         store: the store's id.
-        serial: version of the managed cells; grows with every applied transaction.
+        serial: version of the managed cells and of the file last applied; grows with every applied
+            transaction, and with every file that is applied without one.
         managed: by (group, canonical URL).
         nodes: (name, canonical URL) as last applied.
         source: SHA-256 of the file last applied; empty when none was, or when what was applied last is no
-            whole file (an undo).
+            whole file (an undo, or a part).
         unfinished: number of the unfinished transaction, if there is one.
         watched: cells with an unanswered write, and cells set aside by hand.
         protected: groups that the file protected when it was last applied.

@@ -53,7 +53,7 @@ cluster = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("epoch", BigInteger, nullable=False),  # the fencing token: grows with every grant of the lock
-    Column("serial", BigInteger, nullable=False),  # version of the managed cells
+    Column("serial", BigInteger, nullable=False),  # grows with each apply: a plan from before is stale
     Column("holder", Text, nullable=False),  # of the last grant; whether it still holds only the lock tells
     Column("holder_command", Text, nullable=False),
     Column("holder_since", Text, nullable=False),

@@ -205,9 +205,8 @@ class MemoryLease:
         urls = {node.url for node in closing.nodes}
         m.managed = {key: value for key, value in m.managed.items() if key[1] in urls}
         m.nodes = tuple((node.name, node.url) for node in closing.nodes)
-        self._remember_file(closing.source, whole=closing.whole)
+        self._apply_file(closing.source, whole=closing.whole)
         m.protected = m.protected - set(closing.unprotected) | set(closing.protected)
-        m.serial += 1
         for group, url, seen in closing.left:
             if (group, url) in m.watch:
                 m.watch[group, url] = m.watch[group, url]._replace(outcome=seen)
@@ -220,12 +219,13 @@ class MemoryLease:
     def apply_file(self, source: str) -> None:
         """See the port."""
         self._before("apply file")
-        self._remember_file(source, whole=True)
+        self._apply_file(source, whole=True)
         self._after("apply file")
 
-    def _remember_file(self, source: str, *, whole: bool) -> None:
+    def _apply_file(self, source: str, *, whole: bool) -> None:
         self.memory.files.pop(source, None)
         self.memory.files[source] = whole
+        self.memory.serial += 1
 
     def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
         """See the port."""

@@ -289,8 +289,10 @@ class TestClose:
             assert bench.open().knowledge("c").source == "f1"
             run_one(lease)  # an undo leads to what no file asks for
             assert bench.open().knowledge("c").source == ""
+            assert bench.open().knowledge("c").serial == 2
             lease.apply_file("f2")
             assert bench.open().knowledge("c").source == "f2"
+            assert bench.open().knowledge("c").serial == 3, "a plan from before is stale"
             run_one(lease, source="f3", whole=False)
             assert bench.open().knowledge("c").source == "", "a part makes the cluster equal to no file"
             lease.apply_file("f2")

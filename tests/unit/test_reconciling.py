@@ -12,7 +12,7 @@ from planner.errors import Reversed, StalePlan
 from planner.model import Plan
 from planner.scope import Scope
 from planner.verdict import Method
-from tests.builders import CLUSTER, Bench, desired
+from tests.builders import CLUSTER, Bench, desired, refused
 
 ONLY_01 = Scope(nodes=("node01",))
 
@@ -69,6 +69,18 @@ def test_a_file_that_brought_no_difference_is_older_too_once_another_came() -> N
     deploy(bench, "C", "a", "c")
     bring(bench, "B", "a")
     assert both(bench) == OLDER
+
+
+@pytest.mark.parametrize("groups", [("a",), ("a", "x")])
+def test_a_plan_from_before_such_a_file_was_applied_is_stale(groups: tuple[str, ...]) -> None:
+    """Whether or not it has something to do: it would make its own file, which is older, the last one."""
+    bench = Bench()
+    deploy(bench, "A", "a")
+    bring(bench, "X", *groups)
+    plan = bench.plan()
+    deploy(bench, "B", "a")
+    refused(bench, StalePlan, lambda: bench.apply(plan), 6)
+    assert both(bench) == LAST
 
 
 @pytest.mark.parametrize("times", [1, 2])
