@@ -8,7 +8,7 @@ from planner import codec
 from planner.app.asides import tidy
 from planner.app.endings import SHOWN, failure_of, left_open
 from planner.app.planning import check_elsewhere, check_finished, check_identity, read
-from planner.diff import LATE_EFFECT, SET_ASIDE, UNPRUNED, WAS_ADOPTED
+from planner.diff import LATE_EFFECT, SET_ASIDE, UNDO, UNPRUNED, WAS_ADOPTED
 from planner.errors import LockLost, StalePlan
 from planner.events import Event
 from planner.guards import guards_now, protection_of, refused
@@ -20,7 +20,7 @@ from planner.transaction import Abandoned, Transaction, runs_of
 from planner.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from planner.model import Desired, Plan, Policy, Presence, Seen
     from planner.ports import Knowledge, Lease, Store
@@ -59,11 +59,13 @@ def apply_plan(
         Interrupted: before anything was changed.
     """
     sealed = codec.seal(plan)
-    knowledge, already = _check_offline(plan, sealed.digest, desired, store)
+    digests = (sealed.digest, sealed.first_digest)
+    knowledge, already = _check_offline(plan, digests, desired, store)
     scope = patterns_of(plan.scope)
     if plan.is_empty:
-        if _source(plan, knowledge) not in ("", knowledge.source):
-            lease.apply_file(plan.source)
+        source = _source(plan)
+        if _is_whole(plan, knowledge) and source not in ("", knowledge.source):
+            lease.apply_file(source)
         tidy(desired, store, lease, policy, world, scope)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
@@ -97,8 +99,16 @@ def apply_plan(
     return Applied(plan, number, not_ours)
 
 
-def _check_offline(plan: Plan, digest: str, desired: Desired, store: Store) -> tuple[Knowledge, int | None]:
+def _check_offline(
+    plan: Plan, digests: Iterable[str], desired: Desired, store: Store
+) -> tuple[Knowledge, int | None]:
     """All that can be refused before a node is asked.
+
+    Args:
+        plan: what is to be applied.
+        digests: those by which the store may know it.
+        desired: the file as it is now.
+        store: what is remembered.
 
     Returns:
         What the store knows, and the transaction that has applied this very plan, if there is one.
@@ -110,7 +120,7 @@ def _check_offline(plan: Plan, digest: str, desired: Desired, store: Store) -> t
     check_elsewhere(store, desired)
     check_identity(desired, knowledge)
     _check_belongs(plan, desired, knowledge)
-    already = store.applied(plan.cluster, digest)
+    already = next(filter(None, (store.applied(plan.cluster, digest) for digest in digests)), None)
     if already is None:
         _check_serial(plan, knowledge)
         refuse_if_guarded(plan, desired, knowledge)
@@ -172,13 +182,19 @@ def _closing(
         left,
         plan.protects,
         unprotected,
-        _source(plan, knowledge),
+        _source(plan),
+        _is_whole(plan, knowledge),
     )
 
 
-def _source(plan: Plan, knowledge: Knowledge) -> str:
-    """The file that the cluster is equal to afterwards; a part of another one makes it equal to none."""
-    return plan.source if plan.scope is None or plan.source == knowledge.source else ""
+def _source(plan: Plan) -> str:
+    """The file that is applied; none by an undo, whose plan files of the first days name one."""
+    return "" if plan.steps and plan.steps[0].reason.startswith(UNDO) else plan.source
+
+
+def _is_whole(plan: Plan, knowledge: Knowledge) -> bool:
+    """Whether the cluster is equal to the plan's file afterwards; a part of another one leads to neither."""
+    return plan.scope is None or plan.source == knowledge.source
 
 
 def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:

@@ -49,6 +49,15 @@ def test_another_file_is_reported_and_applied_only_when_told(shop: Shop, cluster
     assert shop.run("reconcile").code == 0, "it is the file applied last by now"
 
 
+def test_another_node_is_a_change_wherever_it_is_named(shop: Shop, cluster: SimulatedCluster) -> None:
+    two = {name: url for name, url in shop.nodes.items() if name != "node03"}
+    before = cluster.groups()
+    Shop(shop.folder, two).file("kept", "old", "a")
+    assert Shop(shop.folder, two).run("apply", "--yes").code == 0
+    assert shop.run("reconcile").code == 6, "the text of the file is the same"
+    assert cluster.groups()["node03"] == before["node03"]
+
+
 def test_an_older_file_is_never_applied(shop: Shop, cluster: SimulatedCluster) -> None:
     applied(shop, "kept", "old")
     applied(shop, "kept", "old", "new")
@@ -57,7 +66,7 @@ def test_an_older_file_is_never_applied(shop: Shop, cluster: SimulatedCluster) -
     ended = shop.run("reconcile", "--apply-changes")
     assert ended.code == 6
     assert "older than what was applied last" in ended.err
-    assert "transaction 1 applied this very file" in ended.err
+    assert "this very file was applied, and another one" in ended.err
     assert cluster.groups() == newest
     assert shop.run("apply", "--yes").code == 0, "by hand it may be meant"
     assert shop.run("reconcile").code == 0
@@ -113,7 +122,11 @@ def test_limits_count_and_cannot_be_lifted(shop: Shop, cluster: SimulatedCluster
     applied(shop, "kept", "old", "a", "b", "c")
     shop.file("kept", "old", more="limits: {max_deletes: 2}\n")
     before = cluster.groups()
-    assert shop.run("reconcile", "--apply-changes").code == 7
+    ended = shop.run("reconcile", "--apply-changes")
+    assert ended.code == 7
+    cure = "`planner plan --allow-deletes 3 --out plan.json`"
+    assert (cure in ended.out, cure in ended.err) == (True, True), "no option is advised that is not there"
+    assert "allow it once" not in ended.out + ended.err
     assert cluster.groups() == before
     assert shop.run("reconcile", "--allow-deletes", "3").code == 64
 
