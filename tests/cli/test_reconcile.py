@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
+
+pytestmark = pytest.mark.usefixtures("forked")
 
 
 def applied(shop: Shop, *groups: str) -> None:
