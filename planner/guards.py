@@ -15,6 +15,7 @@ from planner.diff import UNDO, undeclared
 from planner.errors import Refused
 from planner.model import Action, Limits, Presence, Refusal
 from planner.scope import patterns_of
+from planner.words import named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from planner.ports import Knowledge
 
 PERCENT = 100
-NAMED = 10
-"""How many groups or cells a sentence names."""
 DELETES = "deletes="
 """The allowance that raises `max_deletes`, before its number."""
 
@@ -127,12 +126,6 @@ def refused(refusals: Sequence[Refusal]) -> Refused:
         details=[f"{refusal.guard}: {named(refusal.groups)}" for refusal in refusals if refusal.groups],
         refusals=refusals,
     )
-
-
-def named(names: Sequence[object]) -> str:
-    """Up to `NAMED` of them, and how many more there are."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(map(str, names[:NAMED])) + more
 
 
 def _too_many_deletes(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from planner.scope import PlanScope
@@ -393,34 +393,3 @@ class Policy:
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the `attempt`-th failure (from 1): exponential, capped."""
         return float(min(self.backoff * 2 ** min(attempt - 1, 30), self.backoff_max))
-
-
-class Event(NamedTuple):
-    """Something that happened, for a reporter. The kinds are listed in `EVENT_KINDS`."""
-
-    kind: str
-    text: str = ""
-    step: Step | None = None
-    node: str = ""
-    group: str = ""
-    done: int = 0
-    total: int = 0
-    data: dict[str, Any] = {}  # noqa: RUF012  (a NamedTuple default; never mutated)
-
-
-EVENT_KINDS = (
-    "begun",  # the transaction is durably in the store; data: its number; total: how many steps it has
-    "phase",  # text: what begins; total: how many parts it has; data: `watched`, if any of them are
-    "progress",  # a part was read; text: why it could not be
-    "started",  # a step's first request is about to be sent
-    "retried",  # a request had to be tried again
-    "unknown",  # a step's outcome is not known yet; it is read back
-    "done",  # a step's change was answered or read back
-    "not-ours",  # a step was met by somebody else
-    "failed",  # a step cannot be carried out; the reverse follows
-    "undone",  # a step was reversed and read back
-    "undo-failed",  # a step could not be reversed
-    "verified",  # a cell was read back at the end
-    "warning",  # text
-    "note",  # text: what a long run is doing, and why
-)

@@ -12,17 +12,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from planner.model import (
-    Cell,
-    Event,
-    Managed,
-    Node,
-    Policy,
-    Presence,
-    Step,
-    StepState,
-    TransactionState,
-)
+from planner.events import Event
+from planner.model import Cell, Managed, Node, Policy, Presence, Step, StepState, TransactionState
 from planner.verdict import Answer, Call
 
 

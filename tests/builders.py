@@ -14,11 +14,11 @@ import pytest
 from planner.app import apply_plan, make_plan, recover, steps_to_set_aside, what_to_recover
 from planner.app.planning import Allowances
 from planner.errors import PlannerError, Reversed, StoreFailed
+from planner.events import Event
 from planner.model import (
     Action,
     Cell,
     Desired,
-    Event,
     Group,
     Limits,
     Managed,

@@ -3,6 +3,7 @@
 ::
 
     planning.py     read the nodes, make a plan
+    scoping.py      what --group, --node and their exclusions leave of a cluster
     applying.py     carry a plan out, or refuse it
     recovering.py   finish what a dead or failed run left
     asides.py       the watch list, and cells that were set aside by hand

@@ -10,8 +10,9 @@ from planner.app.endings import SHOWN, failure_of, left_open
 from planner.app.planning import check_elsewhere, check_finished, check_identity, read
 from planner.diff import LATE_EFFECT, SET_ASIDE, UNDO, UNPRUNED, WAS_ADOPTED
 from planner.errors import LockLost, StalePlan
+from planner.events import Event
 from planner.guards import guards_now, protection_of, refused
-from planner.model import Action, Cell, Event, Managed, Node, StepState, TransactionState
+from planner.model import Action, Cell, Managed, Node, StepState, TransactionState
 from planner.ports import Closing, Intent
 from planner.results import Applied
 from planner.scope import patterns_of

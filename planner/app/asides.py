@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.app.endings import named
+from planner.app.endings import by_group
 from planner.errors import PlannerError, WrongUsage
 from planner.model import Cell, Presence
 from planner.ports import Watched, Wave
@@ -90,7 +90,7 @@ def give_up(
         )
     for number in dict.fromkeys(each.transaction for each in chosen):
         of_this = [each.cell for each in chosen if each.transaction == number]
-        lease.commit(number, Wave((), note=f"recover: given up for good: {named(of_this)}"))
+        lease.commit(number, Wave((), note=f"recover: given up for good: {by_group(of_this)}"))
     lease.clear_set_aside([(each.cell.group, each.url) for each in chosen])
     return chosen
 

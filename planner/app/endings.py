@@ -135,7 +135,7 @@ def left_open(number: int, runs: Sequence[StepRun], steps: Sequence[Step], *, wh
     )
 
 
-def named(cells: Iterable[Cell]) -> str:
+def by_group(cells: Iterable[Cell]) -> str:
     """``a on node01, node02; b on node01``, and how many more there are."""
     nodes: dict[str, list[str]] = {}
     for cell in cells:

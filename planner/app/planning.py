@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
+from planner.app.scoping import measure
 from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers, watched_only
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
 from planner.results import Planned, Survey
 from planner.scope import EVERYTHING
-from planner.targets import measure
 from planner.transaction import (
     Abandoned,
     RunInterrupted,

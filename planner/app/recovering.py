@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from planner.app.endings import ending_of, failure_of, incomplete, left_open, named
+from planner.app.endings import by_group, ending_of, failure_of, incomplete, left_open
 from planner.errors import LockLost, WrongUsage
 from planner.model import StepState, TransactionState
 from planner.results import Recovered
@@ -87,7 +87,7 @@ def _note(record: Record, aside: frozenset[int], how: Sequence[str]) -> str:
     by_hand = [step.cell for step in steps if step.number in aside]
     rest = len(steps) - len(by_hand)
     parts = [f"{count(rest, 'cell')} to bring back"] if rest or not by_hand else []
-    parts += [f"set aside by hand: {named(by_hand)}"] if by_hand else []
+    parts += [f"set aside by hand: {by_group(by_hand)}"] if by_hand else []
     return "recover: " + "; ".join([*parts, *how])
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from planner.app.asides import to_watch
 from planner.app.planning import NOTHING_ALLOWED, check_identity, check_supported, read
 from planner.app.reporting import find_transaction, owner_of
+from planner.app.scoping import measure
 from planner.diff import known_groups
 from planner.errors import PlannerError, StalePlan
 from planner.model import UNFINISHED, TransactionState
-from planner.targets import measure
 from planner.undo import build, cells_to_read, past_of, scope_of
 
 if TYPE_CHECKING:

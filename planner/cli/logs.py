@@ -9,7 +9,7 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from planner.model import Event
+from planner.events import Event
 
 if TYPE_CHECKING:
     from planner.ports import Reporter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import keyword
 import os
@@ -17,6 +16,7 @@ from planner import __version__
 from planner.cli.codes import EXIT_CODES, write_codes
 from planner.control import STOPPING
 from planner.errors import Interrupted, PlannerError, WrongUsage
+from planner.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,8 +72,8 @@ class LazyGroup(click.Group):
         """The command that is meant; a typo is answered with the nearest one, as click does for options."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
+            near = nearest(name, COMMANDS)
+            hint = f" Did you mean '{near}'?" if near else ""
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
 

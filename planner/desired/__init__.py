@@ -1,6 +1,13 @@
 """groups.yaml -> `Desired`, or every problem at once, each with line and column.
 
-The text goes through three rooms: `tree` (YAML, with places), `shape` (the JSON Schema), `rules` (the rest).
+The text goes through three rooms::
+
+    tree.py      YAML -> values with their places
+    shape.py     the JSON Schema at work
+    rules.py     what a schema cannot say;  url.py: one spelling for every base URL
+
+    writing.py   the other way: what a cluster holds -> the text of a file
+    outline.py   only the names, also of a file with mistakes, for completion
 """
 
 from __future__ import annotations

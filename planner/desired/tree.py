@@ -6,7 +6,6 @@ kills the process, and it expands nothing that could be counted. Tags construct 
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from planner.errors import Problem
+from planner.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -117,17 +117,12 @@ class Problems:
         self._suggested += 1
         if self._suggested > MAX_SUGGESTIONS:
             return ""
-        return did_you_mean(word, choices)
+        near = nearest(word, choices)
+        return f"did you mean {show(near)}?" if near else ""
 
 
 class _Fatal(Exception):
     """Reading cannot go on; the problem has been added."""
-
-
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return ``did you mean `choice`?`` or nothing."""
-    close = difflib.get_close_matches(word, list(choices), n=1)
-    return f"did you mean {show(close[0])}?" if close else ""
 
 
 def split_lines(text: str) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
+
+from planner.words import nearest
 
 PREFIX = "PLANNER_"
 MAX_RETRIES = 100
@@ -74,8 +75,8 @@ def _choice(*choices: str) -> Callable[[str], str]:
 
 def did_you_mean(word: str, choices: Iterable[str], *, prefix: str = "") -> str:
     """Return `` (did you mean `choice`?)`` or nothing; `prefix` goes before the choice."""
-    close = difflib.get_close_matches(word, list(choices), n=1)
-    return f" (did you mean `{prefix}{close[0]}`?)" if close else ""
+    near = nearest(word, choices)
+    return f" (did you mean `{prefix}{near}`?)" if near else ""
 
 
 def _statuses(text: str) -> tuple[int, ...]:

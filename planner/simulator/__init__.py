@@ -5,8 +5,18 @@ In a test::
     with SimulatedCluster(nodes=3, groups=["foo.bar"], faults="POST:error-after=0.1", seed=7) as cluster:
         requests.get(f"{cluster.urls['node01']}/v1/group/foo.bar/")
 
-For a command, `serve` runs until a signal comes. `planner.simulator.faults` says how faults are
-written, `planner.simulator.control` how the cluster is changed while it runs.
+For a command, `serve` runs until a signal comes.
+
+::
+
+    cluster.py   SimulatedCluster and serve, for callers outside of the event loop;  server.py: its sockets
+    config.py    how a cluster is made;  content.py: what the nodes hold at the start
+    app.py       a request in, the truth or a fault out;  node.py: one node, and its luck
+    faults.py    faults by name and rate, and how they are written
+    control.py   the endpoint that changes a cluster while it runs
+    hold.py      one request held open;  late.py: effects that come later than their requests
+    journal.py   what happened to every request
+    errors.py    what can be wrong with what was asked
 """
 
 from __future__ import annotations

@@ -15,8 +15,9 @@ The command line maps them to its own; their text is a sentence for the user.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+from planner.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,5 +70,5 @@ class MissingExtraError(SimulatorError, ImportError):
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ``": did you mean 'x'?"``, or ``"."`` where nothing is near."""
-    near = get_close_matches(word, list(known), n=1)
-    return f": did you mean {near[0]!r}?" if near else "."
+    near = nearest(word, known)
+    return f": did you mean {near!r}?" if near else "."

@@ -1,5 +1,18 @@
 """The store: what outlives a run. The port `planner.ports.Store` over SQLite and PostgreSQL.
 
+::
+
+    opening.py    from a URL to an open store;  schema.py, migrations/: its schema, made or brought to ours
+    sqlstore.py   the port, over either database;  lease.py: the right to write, fenced by the epoch
+    reading.py    rows -> the types of the ports;  writing.py: what one durable commit writes
+    tables.py     the tables;  rows.py: the values in them
+    database.py   a database, and its transactions;  faults.py: its errors in a user's words
+    sqlite.py     SQLite: its file and its lock;  snapshot.py: a copy of one that can only be read
+    postgres.py   PostgreSQL: how it is reached, and its lock
+    filelock.py   a lock that dies with its owner;  forking.py: a child lets go of it;  waiting.py: for one
+    mounts.py     whether a path lies on a network file system
+    glance.py     the newest transactions, for completion
+
 `open_store` is the only public entry. Importing this package is cheap: SQLAlchemy is imported when a
 store is opened, alembic only when an older store has to be migrated.
 """

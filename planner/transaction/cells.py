@@ -7,7 +7,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from planner import hints
-from planner.model import Action, Cell, Event, Presence, StepState
+from planner.events import Event
+from planner.model import Action, Cell, Presence, StepState
 from planner.transaction.scheduler import StepFailed
 from planner.verdict import (
     Answer,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from planner.errors import StoreFailed
-from planner.model import Action, Event, Seen, StepState, TransactionState
+from planner.events import Event
+from planner.model import Action, Seen, StepState, TransactionState
 from planner.transaction.cells import Cells, Reader
 from planner.transaction.recovery import open_steps
 from planner.transaction.run import Journal, StepRun

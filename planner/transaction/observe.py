@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from planner.model import Cell, Event, Presence
+from planner.events import Event
+from planner.model import Cell, Presence
 from planner.transaction.cells import Reader
 from planner.transaction.scheduler import Scheduler
 

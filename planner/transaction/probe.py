@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.model import Cell, Event
+from planner.events import Event
+from planner.model import Cell
 from planner.results import Probe
 from planner.transaction.cells import Reader
 from planner.transaction.observe import scheduler_of

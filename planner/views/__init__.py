@@ -3,24 +3,31 @@
 ::
 
     base.py      View: what the command line asks of a view
-    summary.py   a plan as rows and counts; the same for every format                  (pure)
-    report.py    all that there is to say of a plan, and its matrix of groups by nodes   (pure)
-    words.py     escaping, widths, plurals                                             (pure)
-    layout.py    lines of styled spans, wrapped to a width                             (pure)
-    journal_words.py, gathering.py    what the journal says, in words; cells as rows   (pure)
-    plan_text.py, result_text.py, recovery_text.py, status_text.py, history_text.py, transaction_text.py,
-    nodes_text.py, error_text.py      the screens, as lines                              (pure)
-    markdown.py, marked.py    a plan for the comment of a pull request                  (pure)
-    html.py      a plan as one HTML file, from templates/;  render.py: a report as a whole text
-    source_text.py    a problem of a file, with its line and a caret                     (pure)
-    tally.py     where a phase is, from the events                                     (pure)
-    channel.py   a stream that cannot break a run
-    plain.py     progress as plain lines;  bar.py: as a live bar
-    text.py, document.py, events.py, pages.py    the views;  data.py: results as JSON data
-    github.py    problems of a file as annotations of GitHub Actions
-    picture.py   what a terminal showed, as SVG
+    text.py      for people;  pages.py: a plan as Markdown or HTML
+    document.py  JSON, one document per run;  events.py: JSON Lines;  machine.py: what both share
 
-Importing this package imports nothing of that; rich is imported by the text view only.
+    what is said, whatever the format (pure)
+        summary.py   a plan as rows and counts
+        report.py    all that there is to say of a plan, and its matrix of groups by nodes
+        sentences.py what it amounts to;  journal_words.py: what the journal says, in words
+
+    the screens, as lines (pure)
+        plan_text.py, result_text.py, recovery_text.py, status_text.py, history_text.py,
+        transaction_text.py, nodes_text.py, error_text.py, and in them
+        source_text.py a problem of a file, with its line and a caret;  gathering.py: cells as rows
+        layout.py      lines of styled spans, wrapped to a width;  words.py: escaping and widths
+
+    other formats (pure; html.py reads its templates)
+        data.py      results as JSON data
+        markdown.py  a plan for the comment of a pull request;  marked.py: text that it shows as it is
+        html.py      a plan as one file, from templates/;  render.py: a report in any of these formats
+        github.py    problems of a file as annotations of GitHub Actions
+
+    tally.py     where a phase is, from the events;  plain.py: progress as lines;  bar.py: as a live bar
+    channel.py   a stream that cannot break a run;  outcome.py: whether a result reached it
+    screen.py    lines to a stream, through rich;  picture.py: what a terminal showed, as SVG
+
+Importing this package imports nothing of that. JSON needs no rich, and only HTML needs jinja2.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from planner.views.words import duration, sentence
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from planner.model import Event
+    from planner.events import Event
     from planner.ports import Clock, Reporter
     from planner.views.screen import Screen
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Cell, Plan
+    from planner.model import Plan
     from planner.ports import Record, Reporter
     from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
@@ -21,32 +21,13 @@ class View(Protocol):
     No method is called while the progress of `reporter` runs, except `warning` and `info`; those two may
     also be called from another thread (logging).
 
-    A stream that broke never ends a run: what cannot be shown is dropped. `plan`, `report`, `status`,
-    `history`, `transaction`, `nodes`, `imported`, and `recovering` of a dry run, have nothing but their
-    output, and raise `PlannerError` when it could not be written; a pipe whose reader left is no error.
+    A stream that broke never ends a run: what cannot be shown is dropped. `report`, `status`, `history`,
+    `transaction`, `nodes`, `imported`, and `recovering` of a dry run, have nothing but their output, and
+    raise `PlannerError` when it could not be written; a pipe whose reader left is no error.
     """
 
-    def plan(
-        self,
-        plan: Plan,
-        *,
-        origin: str = "groups.yaml",
-        saved: str | None = None,
-        undoes: int | None = None,
-        doubts: Mapping[Cell, str] | None = None,
-    ) -> None:
-        """Show what a plan would do.
-
-        Args:
-            plan: what would be done.
-            origin: what the user called the file.
-            saved: name of the plan file that was written.
-            undoes: the transaction that the plan is the reverse of.
-            doubts: cells that an unfinished transaction has left half-way, and why they are in doubt.
-        """
-
     def report(self, report: Report) -> None:
-        """Show what a plan would do, where more is known of it than `plan` takes."""
+        """Show what a plan would do."""
 
     def loaded(self, plan: Plan) -> None:
         """Take note of a plan that comes from a file, and was shown when it was made; for events only."""

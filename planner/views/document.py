@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from planner.views import data
 from planner.views.machine import MachineView
 from planner.views.plain import plain_progress
-from planner.views.report import report_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Cell, Plan
+    from planner.model import Plan
     from planner.ports import Record, Reporter
     from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
@@ -28,18 +27,6 @@ class DocumentView(MachineView):
     """
 
     _printed = False
-
-    def plan(
-        self,
-        plan: Plan,
-        *,
-        origin: str = "groups.yaml",
-        saved: str | None = None,
-        undoes: int | None = None,
-        doubts: Mapping[Cell, str] | None = None,
-    ) -> None:
-        """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
-        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
 
     def report(self, report: Report) -> None:
         """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from planner.errors import ChangesPending, FileInvalid, Interrupted, Reversed
 from planner.views.layout import EMPTY, Line, Span, paragraph
+from planner.views.sentences import steps_words
 from planner.views.source_text import problem_lines
-from planner.views.words import count, fragment, sentence, shown, steps_words
+from planner.views.words import fragment, sentence, shown
+from planner.words import count
 
 if TYPE_CHECKING:
     from planner.errors import PlannerError

@@ -16,10 +16,11 @@ from planner.views.report import report_of
 from planner.views.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from planner.errors import PlannerError
-    from planner.model import Cell, Event, Plan, Step
+    from planner.events import Event
+    from planner.model import Cell, Plan, Step
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel
@@ -29,7 +30,7 @@ FORMAT = "planner.events"
 VERSION = 1
 
 TYPES = {"undone": "reversed", "undo-failed": "reverse-failed", "warning": "diagnostic", "note": "diagnostic"}
-"""Types of lines about kinds of `planner.model.EVENT_KINDS`; every other kind is a type of its own name."""
+"""Types of lines about kinds of `planner.events.EVENT_KINDS`; every other kind is a type of its own name."""
 
 
 class EventView(MachineView):
@@ -46,18 +47,6 @@ class EventView(MachineView):
         self._plan: Plan | None = None
         self._steps: dict[Cell, Step] = {}
         self._transaction: int | None = None
-
-    def plan(
-        self,
-        plan: Plan,
-        *,
-        origin: str = "groups.yaml",
-        saved: str | None = None,
-        undoes: int | None = None,
-        doubts: Mapping[Cell, str] | None = None,
-    ) -> None:
-        """Write the plan, as in its file, with a ``summary``; then its warnings."""
-        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
 
     def report(self, report: Report) -> None:
         """Write the plan, as in its file, with a ``summary``; then its warnings."""

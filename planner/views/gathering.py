@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.views.layout import Entry, Line, paragraph, table
-from planner.views.words import count, on_nodes, shown
+from planner.views.words import on_nodes, shown
+from planner.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

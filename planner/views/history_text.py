@@ -9,7 +9,8 @@ from planner.model import Action
 from planner.times import between
 from planner.views.journal_words import RESULTS, STYLES
 from planner.views.layout import MIN_COLUMNS, Line, Span, paragraph
-from planner.views.words import allowed, cut, duration, shown, width_of
+from planner.views.sentences import allowed
+from planner.views.words import cut, duration, shown, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

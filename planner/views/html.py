@@ -17,12 +17,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from planner import __version__
-from planner.guards import named
 from planner.views.marked import clip
 from planner.views.plan_text import MARKS, remark
 from planner.views.report import BY_WEIGHT, KIND_OF, State, matrix_of
+from planner.views.sentences import allowed
 from planner.views.summary import Kind
-from planner.views.words import allowed, count, fragment, on_nodes, sentence, shown
+from planner.views.words import fragment, on_nodes, sentence, shown
+from planner.words import count, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from planner.views.marked import code, comment, prose, row
 from planner.views.plan_text import MARKS, remark
 from planner.views.report import BY_WEIGHT
+from planner.views.sentences import allowed
 from planner.views.summary import Kind
-from planner.views.words import NAMES_SHOWN, allowed, count, sentence, shown
+from planner.views.words import NAMES_SHOWN, sentence, shown
+from planner.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

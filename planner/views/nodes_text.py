@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.views.layout import EMPTY, Line, Span, paragraph
-from planner.views.words import count, fragment, shown, width_of
+from planner.views.words import fragment, shown, width_of
+from planner.words import count
 
 if TYPE_CHECKING:
     from planner.results import Imported, Probe, Probed

@@ -11,7 +11,7 @@ from planner.views.words import duration, sentence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from planner.model import Event
+    from planner.events import Event
     from planner.ports import Clock, Reporter
 
 PACE = 10.0

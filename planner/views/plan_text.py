@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from planner.guards import named
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
+from planner.views.sentences import allowed, partial_sentence
 from planner.views.summary import Kind, Row, unmanaged_rows
-from planner.views.words import allowed, count, fragment, on_nodes, partial_sentence, sentence, shown
+from planner.views.words import fragment, on_nodes, sentence, shown
+from planner.words import count, named
 
 if TYPE_CHECKING:
     from planner.model import Plan, Refusal

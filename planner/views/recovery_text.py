@@ -8,7 +8,8 @@ from planner.views.gathering import Fact, gathered_lines
 from planner.views.journal_words import told_by
 from planner.views.layout import Line, paragraph
 from planner.views.summary import to_bring_back
-from planner.views.words import count, shown
+from planner.views.words import shown
+from planner.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from planner import codec
 from planner.diff import DRIFT, LATE_EFFECT
 from planner.model import Action, Presence
+from planner.views.sentences import partial_sentence, plan_sentence, unchanged_sentence, undo_sentence
 from planner.views.summary import NO_DOUBTS, Kind, rows_of, summarize, unmanaged_rows
-from planner.views.words import partial_sentence, plan_sentence, unchanged_sentence, undo_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

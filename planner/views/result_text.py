@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from planner.views.layout import Line, Span, paragraph
 from planner.views.plan_text import partial_lines
+from planner.views.sentences import applied_sentence, unchanged_sentence
 from planner.views.summary import summarize
-from planner.views.words import applied_sentence, shown, unchanged_sentence
+from planner.views.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from planner.views.gathering import Fact, gathered_lines
 from planner.views.journal_words import RESULTS, told_by, when
 from planner.views.layout import EMPTY, Line, Span, paragraph
 from planner.views.summary import to_bring_back
-from planner.views.words import count, fragment, shown
-from planner.words import agreeing
+from planner.views.words import fragment, shown
+from planner.words import agreeing, count
 
 if TYPE_CHECKING:
     from planner.ports import Record

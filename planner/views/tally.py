@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.views.words import count, shown
+from planner.views.words import shown
+from planner.words import count
 
 if TYPE_CHECKING:
-    from planner.model import Event
+    from planner.events import Event
 
 _PARTS = {
     "read": frozenset({"progress"}),

@@ -12,18 +12,18 @@ from planner.views.outcome import check_written
 from planner.views.plain import plain_progress
 from planner.views.plan_text import plan_lines, warning_lines
 from planner.views.recovery_text import recovered_lines, recovering_lines
-from planner.views.report import report_of
 from planner.views.result_text import applied_lines
+from planner.views.sentences import valid_sentence
 from planner.views.status_text import status_lines
 from planner.views.transaction_text import transaction_lines
-from planner.views.words import shown, valid_sentence
+from planner.views.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
 
     from planner.errors import PlannerError
-    from planner.model import Cell, Plan
+    from planner.model import Plan
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
@@ -38,18 +38,6 @@ class TextView:
         self._err = err
         self._clock = clock
         self._quiet = quiet
-
-    def plan(
-        self,
-        plan: Plan,
-        *,
-        origin: str = "groups.yaml",
-        saved: str | None = None,
-        undoes: int | None = None,
-        doubts: Mapping[Cell, str] | None = None,
-    ) -> None:
-        """Show the diff and what it amounts to."""
-        self.report(report_of(plan, file=origin, saved=saved, undoes=undoes, doubts=doubts))
 
     def report(self, report: Report) -> None:
         """Show the diff and what it amounts to."""

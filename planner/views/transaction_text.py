@@ -12,7 +12,9 @@ from planner.undo import plan_of
 from planner.views.journal_words import COUNTED, STYLES, all_told_by, kinds_of, mark_of, ranges, when
 from planner.views.layout import EMPTY, Entry, Line, Span, paragraph, table
 from planner.views.plan_text import MARKS, partial_lines
-from planner.views.words import allowed, count, duration, on_nodes, shown
+from planner.views.sentences import allowed
+from planner.views.words import duration, on_nodes, shown
+from planner.words import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -77,7 +77,7 @@ def offered(line: str, capfdbinary: pytest.CaptureFixture[bytes], shell: str = "
         ("planner recover --node-url ", ["node01=", "node02="]),
         ("planner -", ["--version", "-h", "--help"]),
         ("planner hist", ["history"]),
-        ("planner schema ", ["groups"]),
+        ("planner schema gr", ["groups"]),
         ("planner completion ", ["bash", "zsh", "fish"]),
         ("planner plan --log-format ", ["text", "json"]),
         ("planner plan --file other.yaml --log-level d", ["debug"]),

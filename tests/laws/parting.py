@@ -41,7 +41,8 @@ def within_its_part_it_rests_on_every_cell_and_beyond_it_on_none() -> None:
     plan = bench.plan(PART)
     bench.world.nodes["node02"].discard("a")
     bench.world.nodes["node03"].add("a")
-    assert "a on node02" in refused(bench, StalePlan, lambda: bench.apply(plan), 6).why
+    (moved,) = refused(bench, StalePlan, lambda: bench.apply(plan), 6).details
+    assert "a on node02" in moved
     bench.world.nodes["node02"].add("a")
     bench.apply(plan)
     assert bench.holders("a") == set(NAMES)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from planner.errors import Incomplete, Interrupted
-from planner.model import Cell, Event, StepState
+from planner.events import Event
+from planner.model import Cell, StepState
 from planner.transaction import cells, machine
 from planner.transaction.cells import Cells
 from planner.transaction.scheduler import Scheduler, StepFailed

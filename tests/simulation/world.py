@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from planner.model import Cell, Event
+from planner.events import Event
+from planner.model import Cell
 from planner.ports import Stop
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 

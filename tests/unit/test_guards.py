@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from planner import codec
 from planner.errors import Refused, Reversed, StalePlan
-from planner.guards import guards, guards_now, named, refused
+from planner.guards import guards, guards_now, refused
 from planner.model import Limits, Plan, Refusal
 from planner.plan import build
 from planner.ports import Watched
 from planner.scope import PlanScope, Scope
 from planner.verdict import Method
+from planner.words import named
 from tests.builders import (
     ABSENT,
     CLUSTER,

@@ -15,7 +15,8 @@ from jsonschema import Draft202012Validator
 from planner.cli.schemas import SCHEMAS, bundled, schema_text
 from planner.counts import StepCounts
 from planner.errors import PlannerError
-from planner.model import EVENT_KINDS, Action, Dialect, Limits, Presence, Refusal, StepState, TransactionState
+from planner.events import EVENT_KINDS
+from planner.model import Action, Dialect, Limits, Presence, Refusal, StepState, TransactionState
 from planner.scope import PlanScope, Scope
 from planner.verdict import Method
 from planner.views.data import OUTCOMES

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.app.scoping import measure
 from planner.errors import WrongUsage
 from planner.scope import EVERYTHING, PlanScope, Scope, has_wildcards
-from planner.targets import measure
 
 GROUPS = ("payments", "payroll", "search", "a[1]", "A/b c")
 NODES = ("node01", "node02", "node03")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from planner.errors import Incomplete, Reversed
-from planner.model import Cell, Event, Policy, StepState, TransactionState
+from planner.events import Event
+from planner.model import Cell, Policy, StepState, TransactionState
 from planner.ports import CellMark, Intent, Record
 from planner.transaction import open_steps, patience, resume, runs_of
 from planner.transaction.recovery import states_of

@@ -22,6 +22,7 @@ from planner.model import (
 )
 from planner.ports import CellMark, Intent, Record
 from planner.views import View, open_view
+from planner.views.report import report_of
 from tests.schemas import check_output
 
 ALL = ("node01", "node02", "node03")
@@ -157,6 +158,10 @@ class Screen:
             clock=self.clock,
             **options,
         )
+
+    def plan(self, shown: Plan, **more: Any) -> None:
+        """Show a plan, and what else `report_of` is told of it."""
+        self.view.report(report_of(shown, **more))
 
     @property
     def stdout(self) -> str:

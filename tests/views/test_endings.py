@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from planner.errors import PlannerError
-from planner.model import Event, Limits
+from planner.events import Event
+from planner.model import Limits
 from planner.ports import Reporter
 from planner.transaction import World as Ports
 from planner.verdict import Method

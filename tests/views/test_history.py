@@ -296,7 +296,7 @@ def test_nothing_that_a_terminal_would_obey() -> None:
 def undo(forgets: bool) -> str:
     cell = Cell("here", "node01")
     screen = Screen()
-    screen.view.plan(
+    screen.plan(
         plan(forgets=(cell,), bystanders=(Seen(cell, Presence.PRESENT),)) if forgets else plan(), undoes=7
     )
     return screen.stdout

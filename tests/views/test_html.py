@@ -181,5 +181,5 @@ def test_a_plan_without_changes_has_neither_list_nor_counts() -> None:
 
 def test_the_view_prints_it() -> None:
     screen = Screen("html", tty=True)
-    screen.view.plan(EXAMPLE, saved="plan.json")
+    screen.plan(EXAMPLE, saved="plan.json")
     assert screen.stdout == html_of(report_of(EXAMPLE, saved="plan.json"))

@@ -23,8 +23,9 @@ from planner.errors import (
     StalePlan,
     WrongUsage,
 )
+from planner.events import EVENT_KINDS, Event
 from planner.guards import refused
-from planner.model import EVENT_KINDS, Cell, Event, Presence, Refusal, StepState
+from planner.model import Cell, Presence, Refusal, StepState
 from planner.ports import Holder, Unfinished, Watched
 from planner.results import Applied, Aside, Recovered, Status
 from planner.views.events import TYPES
@@ -46,7 +47,7 @@ def lines(screen: Screen) -> list[Any]:
 
 def test_a_plan_is_its_file_with_a_summary() -> None:
     screen = Screen("json")
-    screen.view.plan(MIXED)
+    screen.plan(MIXED)
     shown = document(screen)
     assert shown.pop("summary") == {
         "create": 1,
@@ -68,7 +69,7 @@ def test_a_plan_is_its_file_with_a_summary() -> None:
 def test_what_is_unmanaged_stands_beside_the_plan_whole() -> None:
     cells = tuple(Cell(f"g{n:02}", name) for n in range(20) for name in ALL[:2])
     screen = Screen("json")
-    screen.view.plan(replace(MIXED, unmanaged=cells))
+    screen.plan(replace(MIXED, unmanaged=cells))
     shown = document(screen)["unmanaged"]
     assert (len(shown), shown[19]) == (20, {"group": "g19", "nodes": ["node01", "node02"]})
     assert codec.load_plan(screen.stdout) == MIXED
@@ -87,7 +88,7 @@ def test_a_refused_plan_tells_every_guard_and_every_group() -> None:
         "limit": 20,
     }
     screen = Screen("json")
-    screen.view.plan(plan(refusals=(refusal,)))
+    screen.plan(plan(refusals=(refusal,)))
     assert document(screen)["plan"]["refusals"] == [expected]
     screen = Screen("json")
     screen.view.error(refused([refusal]))
@@ -98,7 +99,7 @@ def test_a_refused_plan_tells_every_guard_and_every_group() -> None:
 def test_wild_ids_survive() -> None:
     wild = plan(("create", WILD, ("node01",), WILD))
     screen = Screen("json")
-    screen.view.plan(wild)
+    screen.plan(wild)
     assert document(screen)["plan"]["steps"][0]["group"] == WILD
 
 
@@ -126,7 +127,7 @@ def test_an_error_is_a_document_and_a_sentence() -> None:
 
 def test_one_document_even_when_an_error_follows() -> None:
     screen = Screen("json")
-    screen.view.plan(EXAMPLE)
+    screen.plan(EXAMPLE)
     screen.view.error(ChangesPending("Changes are pending"))
     assert document(screen)["summary"]["requests"] == 12
     assert screen.stderr == "Changes are pending.\n"
@@ -232,7 +233,7 @@ def test_what_was_given_up_is_a_document() -> None:
 
 def test_cells_in_doubt_are_told_with_a_plan() -> None:
     screen = Screen("json")
-    screen.view.plan(MIXED, doubts={Cell("fresh", "node01"): "in the middle of TX 2"})
+    screen.plan(MIXED, doubts={Cell("fresh", "node01"): "in the middle of TX 2"})
     assert document(screen)["in_doubt"] == [
         {"group": "fresh", "node": "node01", "why": "in the middle of TX 2"}
     ]
@@ -250,7 +251,7 @@ def test_progress_of_a_document_is_text_on_stderr() -> None:
 
 def test_events_from_version_to_summary() -> None:
     screen = Screen("json", events=True)
-    screen.view.plan(replace(EXAMPLE, warnings=("mind this",)))
+    screen.plan(replace(EXAMPLE, warnings=("mind this",)))
     with screen.view.reporter() as reporter:
         reporter.emit(Event("begun", total=12, data={"transaction": 7}))
         reporter.emit(Event("phase", "create", total=9))

@@ -279,6 +279,6 @@ def test_wild_ids_in_a_whole_plan() -> None:
 
 def test_the_view_prints_it_and_errors_go_elsewhere() -> None:
     screen = Screen("markdown")
-    screen.view.plan(EXAMPLE, saved="plan.json")
+    screen.plan(EXAMPLE, saved="plan.json")
     assert screen.stdout == markdown_of(report_of(EXAMPLE, saved="plan.json"))
     assert screen.stderr == ""

@@ -14,7 +14,7 @@ from planner.results import Applied
 from planner.scope import PlanScope, Scope
 from planner.views.render import render
 from planner.views.report import report_of
-from planner.views.words import partial_sentence
+from planner.views.sentences import partial_sentence
 from tests.views.samples import ALL, EXAMPLE, WILD, WILD_SHOWN, Screen, plan, record
 
 SCOPE = PlanScope(Scope(groups=("pay*",), exclude_nodes=("node03",)), 12, 40, 1, 3)
@@ -69,7 +69,7 @@ def test_what_is_left_out_in_words(counts: tuple[int, int, int, int], text: str)
 
 def test_a_partial_plan() -> None:
     screen = Screen()
-    screen.view.plan(PAYMENTS)
+    screen.plan(PAYMENTS)
     assert screen.stdout == (
         "  + create  payments  on all 2 nodes of the plan\n"
         "  - delete  pay.old   on node01                   state: absent\n"
@@ -81,7 +81,7 @@ def test_a_partial_plan() -> None:
 def test_all_nodes_are_all_where_only_groups_are_left_out() -> None:
     screen = Screen()
     scope = PlanScope(Scope(groups=("pay*",)), 12, 40, 0, 3)
-    screen.view.plan(plan(("create", "payments", ALL, "declared"), scope=scope))
+    screen.plan(plan(("create", "payments", ALL, "declared"), scope=scope))
     assert screen.stdout.startswith("  + create  payments  on all 3 nodes\n")
 
 
@@ -89,7 +89,7 @@ def test_no_changes_in_a_part_is_not_every_node() -> None:
     empty = part()
     for result in (None, Applied(empty)):
         screen = Screen()
-        screen.view.applied(result) if result else screen.view.plan(empty)
+        screen.view.applied(result) if result else screen.plan(empty)
         assert screen.stdout == (
             "No changes in the part that was looked at: it matches groups.yaml.\n" + PARTIAL
         )
@@ -106,7 +106,7 @@ def test_a_partial_apply() -> None:
 def test_a_partial_undo() -> None:
     screen = Screen()
     scope = PlanScope(Scope(nodes=TWO), 0, 4, 1, 3)
-    screen.view.plan(part(scope=scope), undoes=7)
+    screen.plan(part(scope=scope), undoes=7)
     assert screen.stdout == (
         "Nothing of TX 7 is left to undo.\nPartial plan: only node01, node02: 1 of 3 nodes is left out.\n"
     )
@@ -140,7 +140,7 @@ def test_history_and_show() -> None:
 def test_as_json() -> None:
     scope = json.loads(seal(PAYMENTS).canonical)["scope"]
     screen = Screen("json")
-    screen.view.plan(PAYMENTS)
+    screen.plan(PAYMENTS)
     document = json.loads(screen.stdout)
     assert document["summary"]["scope"] == document["plan"]["scope"] == scope
     assert scope["groups_left_out"] == 12

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from planner.model import EVENT_KINDS, Event
+from planner.events import EVENT_KINDS, Event
 from planner.views.bar import BarReporter
 from planner.views.tally import Tally
 from tests.views.samples import EXAMPLE, WILD, Screen

@@ -193,7 +193,7 @@ def test_nothing_that_a_terminal_would_obey() -> None:
     screen.view.recovering(wild, dry_run=True, aside=(1,))
     screen.view.recovered(Recovered(1, not_ours=(Cell(WILD, WILD),), set_aside=(Cell(WILD, WILD),)))
     screen.view.recovered(Recovered(given_up=status.set_aside))
-    screen.view.plan(plan(("create", "a", ALL, "")), doubts={Cell("a", "node01"): WILD})
+    screen.plan(plan(("create", "a", ALL, "")), doubts={Cell("a", "node01"): WILD})
     assert screen.stdout.count(WILD_SHOWN) >= 20
     assert not any(ord(char) < 32 and char != "\n" for char in screen.stdout)
     assert "\u202e" not in screen.stdout
@@ -259,7 +259,7 @@ def test_cells_in_doubt_have_rows_of_their_own_and_count_once() -> None:
     work = plan(("create", "a", ALL, "declared"), adopts=(Cell("b", "node01"), Cell("b", "node02")))
     doubts = {Cell("a", "node02"): "in the middle of TX 2", Cell("b", "node01"): "in the middle of TX 2"}
     screen = Screen()
-    screen.view.plan(work, doubts=doubts)
+    screen.plan(work, doubts=doubts)
     assert screen.stdout.splitlines() == [
         "  + create  a  on node01, node03",
         "  + create  a  on node02          in the middle of TX 2",

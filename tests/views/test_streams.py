@@ -12,10 +12,11 @@ import sys
 import pytest
 
 from planner.errors import PlannerError
-from planner.model import Event
+from planner.events import Event
 from planner.results import Applied, Status
 from planner.views import open_view
 from planner.views.picture import svg_of
+from planner.views.report import report_of
 from planner.views.summary import UNTOUCHED
 from tests.views.samples import ALL, EXAMPLE, FakeClock, Screen, Terminal, plan
 
@@ -50,14 +51,14 @@ def test_a_broken_stream_never_breaks_a_run(format: str, events: bool, number: i
 def test_a_lost_result_is_an_error(format: str) -> None:
     view = open_view(format, stdout=Broken(), stderr=io.StringIO(), environ={})
     with pytest.raises(PlannerError) as failure:
-        view.plan(EXAMPLE)
+        view.report(report_of(EXAMPLE))
     assert failure.value.why == os.strerror(errno.ENOSPC)
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
 def test_a_reader_that_left_is_no_error(format: str) -> None:
     view = open_view(format, stdout=Broken(errno.EPIPE), stderr=io.StringIO(), environ={})
-    view.plan(EXAMPLE)
+    view.report(report_of(EXAMPLE))
     view.status(Status("c", "s"))
 
 
@@ -96,7 +97,7 @@ def test_a_poor_encoding_is_no_crash(encoding: str) -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding)
     changes = [("create", f"組é{n}", ALL, "") for n in range(300)]
-    open_view("text", stdout=stream, stderr=stream, environ={}).plan(plan(*changes))
+    open_view("text", stdout=stream, stderr=stream, environ={}).report(report_of(plan(*changes)))
     text = raw.getvalue().decode(encoding)
     assert "and 100 more groups" in text
     shown = {"ascii": r"\u7d44\xe90", "latin-1": r"\u7d44é0", "utf-8": "組é0"}
@@ -106,7 +107,8 @@ def test_a_poor_encoding_is_no_crash(encoding: str) -> None:
 def test_json_needs_no_encoding() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
-    open_view("json", stdout=stream, stderr=stream, environ={}).plan(plan(("create", "組", ALL, "")))
+    view = open_view("json", stdout=stream, stderr=stream, environ={})
+    view.report(report_of(plan(("create", "組", ALL, ""))))
     assert json.loads(raw.getvalue())["plan"]["steps"][0]["group"] == "組"
 
 
@@ -114,12 +116,12 @@ def test_json_needs_no_encoding() -> None:
     ("work", "unwanted"),
     [
         ("import planner.views", "rich planner.codec planner.views.text click"),
-        ("from tests.views.samples import *; Screen('json').view.plan(EXAMPLE)", "rich click"),
+        ("from tests.views.samples import *; Screen('json').plan(EXAMPLE)", "rich click"),
         (
-            "from tests.views.samples import *; s = Screen('json', events=True); s.view.plan(EXAMPLE)",
+            "from tests.views.samples import *; s = Screen('json', events=True); s.plan(EXAMPLE)",
             "rich click",
         ),
-        ("from tests.views.samples import *; Screen('text').view.plan(EXAMPLE)", "click rich.progress"),
+        ("from tests.views.samples import *; Screen('text').plan(EXAMPLE)", "click rich.progress jinja2"),
     ],
 )
 def test_imports_are_lazy(work: str, unwanted: str) -> None:
@@ -143,7 +145,7 @@ def test_the_views_bring_back_what_the_transaction_does() -> None:
 
 def test_a_picture() -> None:
     screen = Screen(color="always")
-    screen.view.plan(EXAMPLE)
+    screen.plan(EXAMPLE)
     lines = ["$ planner plan", *screen.stdout.splitlines()]
     picture = svg_of(lines, title="planner plan")
     assert picture.startswith("<svg")

@@ -35,7 +35,7 @@ COMMANDS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]"
 def test_what_nobody_declared_is_a_dim_remark_and_no_change() -> None:
     old = tuple(Cell("old.one", name) for name in ALL[:2])
     screen = Screen()
-    screen.view.plan(plan(("create", "a", ALL, "declared"), unmanaged=(*old, Cell("x", "node03"))))
+    screen.plan(plan(("create", "a", ALL, "declared"), unmanaged=(*old, Cell("x", "node03"))))
     assert screen.stdout == (
         "  + create  a  on all 3 nodes\n"
         "  ? unmanaged  old.one  on node01, node02\n"
@@ -44,21 +44,21 @@ def test_what_nobody_declared_is_a_dim_remark_and_no_change() -> None:
         "Plan: 1 to create, on 3 nodes (3 requests).\n"
     )
     dim = Screen(color="always", tty=True)
-    dim.view.plan(plan(unmanaged=old))
+    dim.plan(plan(unmanaged=old))
     assert "\x1b[2m  ? unmanaged  \x1b[0m" in dim.stdout
     assert "No changes. Every node matches groups.yaml." in dim.stdout
 
 
 def test_a_hundred_thousand_unmanaged_groups_take_eleven_lines() -> None:
     screen = Screen()
-    screen.view.plan(plan(unmanaged=tuple(Cell(f"g{n:06}", "node01") for n in range(100_000))))
+    screen.plan(plan(unmanaged=tuple(Cell(f"g{n:06}", "node01") for n in range(100_000))))
     assert screen.stdout.count("\n") == 13
     assert "  … and 99,990 more unmanaged groups (see --format json)\n" in screen.stdout
 
 
 def test_the_example_of_the_product() -> None:
     screen = Screen()
-    screen.view.plan(EXAMPLE, saved="plan.json")
+    screen.plan(EXAMPLE, saved="plan.json")
     assert screen.stdout == (
         "  + create  foo.bar   on all 3 nodes\n"
         "  + create  foo.baz   on all 3 nodes\n"
@@ -73,7 +73,7 @@ def test_the_example_of_the_product() -> None:
 
 def test_every_kind_of_row() -> None:
     screen = Screen()
-    screen.view.plan(MIXED)
+    screen.plan(MIXED)
     assert screen.stdout == (
         "  + create  fresh         on all 3 nodes\n"
         "  ~ repair  drifted       on node02          drift\n"
@@ -91,32 +91,32 @@ def test_every_kind_of_row() -> None:
 
 def test_no_changes() -> None:
     screen = Screen()
-    screen.view.plan(plan(), origin="groups.yaml")
+    screen.plan(plan(), file="groups.yaml")
     assert screen.stdout == "No changes. Every node matches groups.yaml.\n"
 
 
 def test_forgetting_alone_is_no_change() -> None:
     screen = Screen()
-    screen.view.plan(plan(forgets=(Cell("gone", "node01"),)))
+    screen.plan(plan(forgets=(Cell("gone", "node01"),)))
     assert screen.stdout.endswith("\nNo changes. Every node matches groups.yaml.\n")
 
 
 def test_only_adoptions() -> None:
     screen = Screen()
-    screen.view.plan(plan(adopts=(Cell("a", "node01"), Cell("a", "node02"), Cell("b", "node01"))))
+    screen.plan(plan(adopts=(Cell("a", "node01"), Cell("a", "node02"), Cell("b", "node01"))))
     assert screen.stdout.splitlines()[-1] == "Plan: 2 to adopt (no requests)."
 
 
 def test_singular() -> None:
     screen = Screen()
-    screen.view.plan(plan(("delete", "a", ("node02",), "")))
+    screen.plan(plan(("delete", "a", ("node02",), "")))
     assert screen.stdout.splitlines()[-1] == "Plan: 1 to delete, on 1 node (1 request)."
 
 
 def test_many_nodes_are_counted() -> None:
     names = tuple(f"node{n:02}" for n in range(1, 16))
     screen = Screen()
-    screen.view.plan(plan(("create", "a", names, ""), ("create", "b", names[1:], ""), count=15))
+    screen.plan(plan(("create", "a", names, ""), ("create", "b", names[1:], ""), count=15))
     first, second = screen.stdout.splitlines()[:2]
     assert first.endswith("on all 15 nodes")
     assert second.endswith("on node02, node03, node04 and 11 more")
@@ -124,7 +124,7 @@ def test_many_nodes_are_counted() -> None:
 
 def test_one_node_of_one_is_named() -> None:
     screen = Screen()
-    screen.view.plan(plan(("create", "a", ("node01",), ""), count=1))
+    screen.plan(plan(("create", "a", ("node01",), ""), count=1))
     assert screen.stdout.splitlines()[0] == "  + create  a  on node01"
 
 
@@ -135,14 +135,14 @@ def test_a_moved_group_is_two_rows_side_by_side() -> None:
         ("create", "other", ALL, ""),
         ("delete", "moved", ("node01",), "no longer declared"),
     )
-    screen.view.plan(moved)
+    screen.plan(moved)
     assert [line[2:3] for line in screen.stdout.splitlines()[:3]] == ["+", "-", "+"]
     assert screen.stdout.splitlines()[-1] == "Plan: 2 to create, 1 to delete, on 3 nodes (5 requests)."
 
 
 def test_a_refusal_says_why_and_the_cure_and_is_not_offered() -> None:
     screen = Screen()
-    screen.view.plan(REFUSED, saved="plan.json")
+    screen.plan(REFUSED, saved="plan.json")
     assert screen.stdout.splitlines()[-6:] == [
         "Plan: 1 to delete, on 3 nodes (3 requests).",
         "! Refused: 1 protected group would be deleted.",
@@ -157,9 +157,7 @@ def test_the_groups_of_a_refusal_are_named_once_and_not_all() -> None:
     many = tuple(f"g{n}" for n in range(12))
     both = (Refusal("max_deletes", "one", "cure", many), Refusal("max_delete_percent", "two", "cure", many))
     screen = Screen()
-    screen.view.plan(
-        plan(("delete", "a", ALL, ""), refusals=(*both, Refusal("lossy", "three", "cure", ("a",))))
-    )
+    screen.plan(plan(("delete", "a", ALL, ""), refusals=(*both, Refusal("lossy", "three", "cure", ("a",)))))
     assert [line for line in screen.stdout.splitlines() if line.startswith("  groups: ")] == [
         "  groups: g0, g1, g2, g3, g4, g5, g6, g7, g8, g9 and 2 more",
         "  groups: a",
@@ -168,13 +166,13 @@ def test_the_groups_of_a_refusal_are_named_once_and_not_all() -> None:
 
 def test_what_was_allowed_is_said() -> None:
     screen = Screen()
-    screen.view.plan(plan(("delete", "a", ALL, ""), allowances=("deletes=5", "delete-adopted")))
+    screen.plan(plan(("delete", "a", ALL, ""), allowances=("deletes=5", "delete-adopted")))
     assert screen.stdout.splitlines()[-1] == "Allowed knowingly: up to 5 deletes, deletes of adopted groups."
 
 
 def test_what_becomes_protected_is_shown_with_the_change_or_on_its_own() -> None:
     screen = Screen()
-    screen.view.plan(
+    screen.plan(
         plan(
             ("create", "new", ALL, "declared"),
             ("delete", "old", ALL, "state: absent"),
@@ -202,7 +200,7 @@ def test_what_becomes_protected_is_shown_with_the_change_or_on_its_own() -> None
 def test_only_protection_changes() -> None:
     screen = Screen()
     only = plan(protects=("a",), unprotects=("b",))
-    screen.view.plan(only)
+    screen.plan(only)
     screen.view.applied(Applied(only, 7))
     assert "Plan: 1 to protect, 1 to unprotect (no requests).\n" in screen.stdout
     assert "Apply complete: 1 group protected, 1 no longer protected.\nTransaction 7.\n" in screen.stdout
@@ -210,7 +208,7 @@ def test_only_protection_changes() -> None:
 
 def test_a_plan_file_with_a_space_can_be_copied() -> None:
     screen = Screen()
-    screen.view.plan(EXAMPLE, saved="my plan.json")
+    screen.plan(EXAMPLE, saved="my plan.json")
     assert screen.stdout.endswith("planner apply 'my plan.json'\n")
 
 
@@ -218,7 +216,7 @@ def test_ten_thousand_groups() -> None:
     changes = [("create", f"g{n}", ALL, "declared") for n in range(9_990)]
     changes += [("delete", f"d{n}", ALL, "state: absent") for n in range(10)]
     screen = Screen()
-    screen.view.plan(plan(*changes))
+    screen.plan(plan(*changes))
     lines = screen.stdout.splitlines()
     assert len(lines) == 203
     assert lines[200] == "  … and 9,800 more groups (see --format json)"
@@ -236,7 +234,7 @@ def test_no_line_leaves_the_screen(width: int) -> None:
         refusals=REFUSED.refusals,
     )
     screen = Screen(environ={"COLUMNS": str(width)})
-    screen.view.plan(long, saved="plan.json")
+    screen.plan(long, saved="plan.json")
     screen.view.error(FileInvalid("what " * 40, where="w" * 300, why="why " * 40, details=["d " * 200]))
     lines = (screen.stdout + screen.stderr).splitlines()
     assert max(width_of(line) for line in lines) <= width
@@ -246,7 +244,7 @@ def test_no_line_leaves_the_screen(width: int) -> None:
 
 def test_a_long_id_does_not_push_the_others_away() -> None:
     screen = Screen(environ={"COLUMNS": "80"})
-    screen.view.plan(plan(("create", "x" * 60, ALL, ""), ("create", "short", ALL, "")))
+    screen.plan(plan(("create", "x" * 60, ALL, ""), ("create", "short", ALL, "")))
     assert screen.stdout.splitlines()[:3] == [
         f"  + create  {'x' * 60}",
         "            on all 3 nodes",
@@ -256,7 +254,7 @@ def test_a_long_id_does_not_push_the_others_away() -> None:
 
 def test_a_pipe_keeps_lines_whole() -> None:
     screen = Screen()
-    screen.view.plan(plan(("create", "x" * 500, ALL, "drift")))
+    screen.plan(plan(("create", "x" * 500, ALL, "drift")))
     assert screen.stdout.splitlines()[0] == f"  ~ repair  {'x' * 500}  on all 3 nodes  drift"
 
 
@@ -270,8 +268,8 @@ def test_nothing_of_an_id_or_a_message_is_obeyed(color: str) -> None:
     ))  # fmt: skip
     wild = replace(wild, nodes=(Node("node01", WILD),))
     screen = Screen(color=color)
-    screen.view.plan(wild, origin=WILD, saved=WILD)
-    screen.view.plan(plan(), origin=WILD)
+    screen.plan(wild, file=WILD, saved=WILD)
+    screen.plan(plan(), file=WILD)
     screen.view.error(PlannerError(WILD, where=WILD, why=WILD, next=WILD, details=[WILD]))
     screen.view.warning(WILD)
     screen.view.info(WILD)
@@ -290,7 +288,7 @@ def test_nothing_of_an_id_or_a_message_is_obeyed(color: str) -> None:
 
 def test_wild_text_cannot_color() -> None:
     screen = Screen(color="always")
-    screen.view.plan(plan(("create", "[red]x[/red]\x1b[31m", ("node01",), "")))
+    screen.plan(plan(("create", "[red]x[/red]\x1b[31m", ("node01",), "")))
     assert r"[red]x[/red]\x1b[31m" in screen.stdout
 
 
@@ -317,7 +315,7 @@ def test_wild_text_cannot_color() -> None:
 )
 def test_color(tty: bool, environ: dict[str, str], color: str, colored: bool) -> None:
     screen = Screen(tty=tty, environ=environ, color=color)
-    screen.view.plan(MIXED)
+    screen.plan(MIXED)
     screen.view.error(PlannerError("x"))
     assert ("\x1b[" in screen.stdout) is colored
     assert ("\x1b[" in screen.stderr) is colored
@@ -325,7 +323,7 @@ def test_color(tty: bool, environ: dict[str, str], color: str, colored: bool) ->
 
 def test_colors_of_the_actions() -> None:
     screen = Screen(color="always")
-    screen.view.plan(MIXED)
+    screen.plan(MIXED)
     for symbol, code in {"+": 32, "~": 33, "-": 31, "=": 34}.items():
         assert f"\x1b[{code}m  {symbol} " in screen.stdout
     assert "\x1b[2m    keep" in screen.stdout
@@ -385,7 +383,7 @@ def test_recovered() -> None:
 
 def test_quiet_keeps_results_and_warnings() -> None:
     screen = Screen(quiet=True)
-    screen.view.plan(EXAMPLE)
+    screen.plan(EXAMPLE)
     screen.view.warning("mind this")
     screen.view.info("by the way")
     assert screen.stdout.endswith("(12 requests).\n")
@@ -394,7 +392,7 @@ def test_quiet_keeps_results_and_warnings() -> None:
 
 def test_a_kept_adopted_cell_makes_a_create_no_repair() -> None:
     screen = Screen()
-    screen.view.plan(
+    screen.plan(
         plan(
             ("create", "a", ("node02",), "declared"),
             kept=(Cell("a", "node01"),),

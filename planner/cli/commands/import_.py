@@ -15,15 +15,13 @@ from planner.cli.session import STDIN, Session
 from planner.errors import FileInvalid, NodesUnreadable, PlannerError, WrongUsage
 from planner.hints import OTHER_LIST
 from planner.model import Presence
+from planner.words import named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from planner.model import Desired
     from planner.results import Imported
-
-NAMED = 5
-"""Ids that a remark names."""
 
 
 @click.command(cls=Command)
@@ -171,33 +169,26 @@ def _remarks(result: Imported, desired: Desired, *, adds: bool) -> Iterator[str]
     """What the user should know before the file is applied."""
     if result.partial:
         yield (
-            f"on some nodes only, and written so: {_some(result.partial)}; look whether that is drift before "
+            f"on some nodes only, and written so: {named(result.partial)}; look whether that is drift before "
             "you apply"
         )
     if result.absent:
-        yield f"on no node, and not written: {_some(result.absent)}"
+        yield f"on no node, and not written: {named(result.absent)}"
     if result.unnamed:
-        yield f"not written, since no file can hold such ids: {_some(map(repr, result.unnamed))}"
+        yield f"not written, since no file can hold such ids: {named(map(repr, result.unnamed))}"
     found = {group for group, _ in result.groups}
     declared = {group.id: group for group in desired.groups}
     if adds:
         known = [group for group, _ in result.groups if group in declared]
         if known:
-            yield f"in {desired.origin} already, and left as they are: {_some(known)}"
+            yield f"in {desired.origin} already, and left as they are: {named(known)}"
         return
     gone = [each.id for each in declared.values() if each.state is Presence.PRESENT and each.id not in found]
     if gone:
-        yield f"declared in {desired.origin}, on no node, and not written: {_some(gone)}"
+        yield f"declared in {desired.origin}, on no node, and not written: {named(gone)}"
     unwanted = [each.id for each in declared.values() if each.state is Presence.ABSENT and each.id in found]
     if unwanted:
         yield (
             f"`state: absent` in {desired.origin}, there all the same, and written as present: "
-            f"{_some(unwanted)}"
+            f"{named(unwanted)}"
         )
-
-
-def _some(groups: Iterable[str]) -> str:
-    """``a, b, c, d, e and 7 more``."""
-    names = list(groups)
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

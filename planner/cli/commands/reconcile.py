@@ -48,7 +48,7 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
         desired = session.desired()
         if mode == "report":
             return _report(session, desired, apply_changes=apply_changes)
-        with session.store().lock(desired.cluster, "reconcile", session.settings.lock_timeout) as lease:
+        with session.lock(desired.cluster, "reconcile") as lease:
             _recover(session, desired.cluster, lease)
             _repair(session, desired, lease, apply_changes=apply_changes)
     return 0
@@ -62,20 +62,19 @@ def _recover(session: Session, cluster: str, lease: Lease) -> None:
         return
     session.view.recovering(record, dry_run=False)
     with session.world(record.intent.nodes, writes=True) as world:
-        session.control.attach(lease)
         result = recover(record, lease, session.settings.policy(), world)
     session.view.recovered(result)
 
 
 def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: bool) -> None:
     from planner.app import apply_plan, check_elsewhere, check_reviewed, make_plan, refuse_if_guarded
+    from planner.views.report import report_of
 
     store, policy = session.store(), session.settings.policy()
     check_elsewhere(store, desired)
     with session.world(desired.nodes) as world:
-        session.control.attach(lease)
         plan = make_plan(desired, store, policy, world)
-    session.view.plan(plan, origin=desired.origin)
+    session.view.report(report_of(plan, file=desired.origin))
     try:
         check_reviewed(desired, store, apply_changes=apply_changes)
     except StalePlan as stale:
@@ -95,6 +94,7 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
 
 def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
     from planner.app import check_elsewhere, check_finished, check_reviewed, make_plan
+    from planner.views.report import report_of
 
     store = session.store()
     holder = store.holder(desired.cluster)
@@ -108,7 +108,7 @@ def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
     check_elsewhere(store, desired)
     with session.world(desired.nodes) as world:
         plan = make_plan(desired, store, session.settings.policy(), world)
-    session.view.plan(plan, origin=desired.origin)
+    session.view.report(report_of(plan, file=desired.origin))
     if plan.has_changes:
         check_reviewed(desired, store, apply_changes=apply_changes)
     session.view.unapplied(plan)

@@ -1,11 +1,13 @@
-"""What a scope leaves of a cluster; a pattern that matches nothing is refused. Pure."""
+"""What a scope leaves of a cluster; a pattern that matches nothing is refused."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from planner.errors import WrongUsage
 from planner.scope import PlanScope, has_wildcards, matcher
+from planner.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -69,8 +71,6 @@ def _misses(option: str, patterns: Iterable[str], names: Collection[str], noun: 
 
 def _did_you_mean(pattern: str, names: Collection[str]) -> str:
     """Return `` (did you mean `name`?)`` or nothing."""
-    import difflib  # only a mistake needs it
-
-    few = {name.lower(): name for name, _ in zip(names, range(MAX_CHOICES), strict=False)}
-    close = difflib.get_close_matches(pattern.lower(), few, n=1)
-    return f" (did you mean `{few[close[0]]}`?)" if close else ""
+    few = {name.lower(): name for name in islice(names, MAX_CHOICES)}
+    near = nearest(pattern.lower(), few)
+    return f" (did you mean `{few[near]}`?)" if near else ""
