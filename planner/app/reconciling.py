@@ -27,10 +27,16 @@ def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = Fals
     if desired.digest == last:
         return
     older = store.applied_file(desired.cluster, desired.digest)
+    if older is not None and not last:
+        raise StalePlan(
+            f"{desired.origin} is not what was applied last, and nothing was changed",
+            why=f"transaction {older} applied this very file; an undo, or a part of another one, came after",
+            next="say in the file what is meant by now, or apply it again as it is: planner apply",
+        )
     if older is not None:
         raise StalePlan(
             f"{desired.origin} is older than what was applied last, and nothing was changed",
-            why=f"transaction {older} applied this very file, and another one, or an undo, came after it",
+            why=f"transaction {older} applied this very file, and another one came after it",
             next="bring this machine the newest file; if the older one is meant, apply it: planner apply",
         )
     if not apply_changes:
