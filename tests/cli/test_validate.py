@@ -115,6 +115,7 @@ def test_every_command_shows_a_bad_file_alike(run: Run, command: str) -> None:
         (["plan", "--detailed-exitcod"], "--detailed-exitcode"),
         (["--verson"], "--version"),
         (["\x1b[31m"], r"No such command '\x1b[31m'."),
+        (["undo", "x"], "'x' is not a valid whole number."),
     ],
 )
 def test_a_typo_is_answered_with_the_nearest_name(run: Run, arguments: list[str], said: str) -> None:
