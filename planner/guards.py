@@ -138,7 +138,7 @@ def _too_many_deletes(
         f"if that is meant, allow it when it is planned: `{again} {option} --out plan.json`; "
         "or raise the limit in the file, and plan again"
         if again
-        else f"if that is meant, allow it once with {option}, or raise the limit in the file"
+        else f"if that is meant, allow it once with `{option}`, or raise the limit in the file"
     )
     most, percent = limits.max_deletes, limits.max_delete_percent
     if most is not None and count > most:
@@ -192,7 +192,7 @@ def _lossy(steps: Sequence[Step], lossy: Collection[Cell], again: str) -> Iterab
         cure += (
             f"when it is planned: `{again} --allow-lossy-delete --out plan.json`"
             if again
-            else "with --allow-lossy-delete"
+            else "with `--allow-lossy-delete`"
         )
         groups = tuple(dict.fromkeys(cell.group for cell in cells))
         why = f"{records} more than the id would be lost: {named(cells)}"

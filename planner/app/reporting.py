@@ -14,10 +14,11 @@ from planner.results import Status
 from planner.transaction import open_steps, states_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from planner.model import Desired, Node, Policy
     from planner.ports import Clock, Record, Store
+    from planner.results import Aside
 
 HISTORY = 200
 """How far back the last applied transaction is looked for."""
@@ -41,8 +42,9 @@ def status(store: Store, cluster: str, policy: Policy, clock: Clock, nodes: Iter
     unfinished = None if knowledge.unfinished is None else store.record(cluster, knowledge.unfinished)
     history = store.history(cluster, HISTORY)
     asides = set_aside(store, cluster)
+    declared = {node.url: node.name for node in nodes}
     known = {url: name for name, url in knowledge.nodes}
-    known |= {node.url: node.name for node in (*(unfinished.intent.nodes if unfinished else ()), *nodes)}
+    known |= {node.url: node.name for node in (unfinished.intent.nodes if unfinished else ())} | declared
     named_above = {(each.cell.group, each.url) for each in asides} | _open_keys(unfinished)
     found = Status(
         cluster=cluster,
@@ -65,7 +67,7 @@ def status(store: Store, cluster: str, policy: Policy, clock: Clock, nodes: Iter
         last=history[0] if history else None,
         last_applied=next((r for r in history if r.state is TransactionState.APPLIED), None),
     )
-    return replace(found, next=_next(found))
+    return replace(found, next=_next(found, declared.keys()))
 
 
 def _open_keys(record: Record | None) -> set[tuple[str, str]]:
@@ -76,8 +78,8 @@ def _open_keys(record: Record | None) -> set[tuple[str, str]]:
     return {(step.cell.group, urls[step.cell.node]) for step in open_steps(states_of(record))}
 
 
-def _next(status: Status) -> str:
-    """What the user should do now."""
+def _next(status: Status, declared: Collection[str]) -> str:
+    """What the user should do now; `declared` has the URLs of the file's nodes, where that is known."""
     if status.running:
         return ""
     if status.unfinished is not None:
@@ -88,12 +90,21 @@ def _next(status: Status) -> str:
     if status.elsewhere:
         return f"run `planner recover --cluster {status.elsewhere[0].cluster}`"
     if status.set_aside:
-        cell = status.set_aside[0].cell
-        return (
-            "`planner apply` verifies what is set aside when its node answers; for a node that is gone for "
-            f"good: planner recover --forget {shlex.quote(f'{cell.node}/{cell.group}')}"
-        )
+        return _about_asides(status.set_aside, declared)
     return ""
+
+
+def _about_asides(asides: Sequence[Aside], declared: Collection[str]) -> str:
+    """What becomes of what is set aside: it is not given up while the file has its node."""
+    left = [each for each in asides if declared and each.url not in declared]
+    cell = (left or asides)[0].cell
+    give_up = f"planner recover --forget {shlex.quote(f'{cell.node}/{cell.group}')}"
+    if left:
+        return f"{cell.node} left the file: if it is gone for good, {give_up}; else put it back, and apply"
+    return (
+        "`planner apply` verifies what is set aside when its node answers; one that is gone for good, "
+        f"take out of the file, then: {give_up}"
+    )
 
 
 def in_doubt_of(record: Record, desired: Desired) -> dict[Cell, str]:

@@ -175,7 +175,7 @@ def _show(error: PlannerError, arguments: Sequence[str], view: View | None = Non
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """Whether JSON was asked for, as far as a wrong command line can tell; the last word counts."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = zip(arguments, [*arguments[1:], ""], strict=False)  # of no arguments there are no pairs
     asked = [value for name, value in pairs if name == FORMAT]
     asked += [each.partition("=")[2] for each in arguments if each.startswith(f"{FORMAT}=")]
     return "json" in asked[-1:]

@@ -174,7 +174,12 @@ def test_what_is_unfinished_and_its_recovery(run: Run, shop: Shop) -> None:
     shop.file("kept", "old")
     leave_a_transaction(shop)
     assert run("status", "--format", "json").json["unfinished"]["cells"][0]["back_to"] == "absent"
-    assert run("recover", "--dry-run", "--format", "json").json["cells"][0]["step"] == 1
+    dry = run("recover", "--dry-run", "--format", "json")
+    assert (dry.json["cells"][0]["step"], dry.err) == (1, "")
+    with locked(shop):
+        dry = run("recover", "--dry-run", "--format", "json")
+    assert (dry.code, dry.json["cells"][0]["step"]) == (0, 1)
+    assert dry.err.startswith("Warning: transaction 1 is running now (")
     events = run("reconcile", "--apply-changes", "--format", "json").events
     found = [event["document"] for event in events if event["type"] == "document"]
     assert [each["format"] for each in found] == ["planner.recovering", "planner.recovered"]

@@ -122,7 +122,11 @@ def test_limits_count_and_cannot_be_lifted(shop: Shop, cluster: SimulatedCluster
     applied(shop, "kept", "old", "a", "b", "c")
     shop.file("kept", "old", more="limits: {max_deletes: 2}\n")
     before = cluster.groups()
-    assert shop.run("reconcile", "--apply-changes").code == 7
+    ended = shop.run("reconcile", "--apply-changes")
+    assert ended.code == 7
+    cure = "`planner plan --allow-deletes 3 --out plan.json`"
+    assert (cure in ended.out, cure in ended.err) == (True, True), "no option is advised that is not there"
+    assert "allow it once" not in ended.out + ended.err
     assert cluster.groups() == before
     assert shop.run("reconcile", "--allow-deletes", "3").code == 64
 

@@ -131,6 +131,21 @@ def test_every_help_has_an_example_and_exit_codes_where_they_differ(run: Run, na
     assert ("Exit codes:" in out) == (name in CODES)
 
 
+def test_without_a_command_there_is_the_help(run: Run) -> None:
+    code, out, err = run()
+    assert (code, out) == (64, "")
+    assert err == run("--help")[1]
+
+
+def test_a_plan_against_a_pinned_store_ends_with_a_code_that_its_help_has(run: Run) -> None:
+    write("groups.yaml", GOOD.replace("name: prod", "name: prod, store: 5f0c2f5e-3d1a-4c55-9b0e-6a7f2d8c"))
+    code, out, err = run("plan")
+    assert (code, out) == (6, "")
+    assert "pinned to another store" in err
+    for command in ("plan", "undo"):
+        assert "\n  6    The plan is stale" in run(command, "--help")[1]
+
+
 CODES = frozenset({"", "validate", "plan", "apply", "recover", "reconcile", "status", "undo", "nodes"})
 
 

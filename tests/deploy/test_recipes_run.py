@@ -276,7 +276,7 @@ def test_a_cancelled_run_reverses_first(tmp_path: Path) -> None:
         "ARGS": "",
     }
     script = ACTION["runs"]["steps"][1]["run"]
-    # What ignores SIGINT hands that on, and a shell that was started so cannot trap it: a job in the background.
+    # A job in the background ignores SIGINT and hands that on; a shell that was started so cannot trap it.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         step = subprocess.Popen(

@@ -124,7 +124,13 @@ def test_what_is_set_aside_says_how_it_should_be_and_is_not_watched_as_well() ->
         (1, Cell("a", "node03"), url("node03"), ABSENT)
     ]
     assert url("node03") not in {each.url for each in found.watched}
-    assert "planner recover --forget node03/a" in found.next
+    assert "take out of the file, then: planner recover --forget node03/a" in found.next
+    bench.file = desired("a", nodes=NODES[:2])
+    gone = known(bench).next
+    assert gone == (
+        "node03 left the file: if it is gone for good, planner recover --forget node03/a; "
+        "else put it back, and apply"
+    )
 
 
 def test_what_the_file_says_wrongly_is_to_be_corrected_there() -> None:

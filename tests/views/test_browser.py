@@ -162,6 +162,9 @@ def test_the_keyboard_is_enough(opened: Opener) -> None:
     page.keyboard.press("/")
     assert focused(page) == "find"
     assert page.input_value("#find") == "", "the key itself is not typed"
+    page.focus("#only")
+    page.keyboard.press("/")
+    assert focused(page) == "find", "a checkbox is not typed into"
     order: list[str] = []
     while not order or order[-1] != "fresh":
         page.keyboard.press("Tab")

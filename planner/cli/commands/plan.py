@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from planner.scope import Scope
 
 
-@click.command(cls=Command, codes=(0, 1, 2, 4, 7, 64, 130))
+@click.command(cls=Command, codes=(0, 1, 2, 4, 6, 7, 64, 130))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(
     "--detailed-exitcode",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,7 @@ from planner.cli.session import Session
 from planner.errors import ChangesPending, Locked, StalePlan
 
 if TYPE_CHECKING:
-    from planner.model import Desired
+    from planner.model import Desired, Plan
     from planner.ports import Lease
 
 
@@ -68,13 +69,12 @@ def _recover(session: Session, cluster: str, lease: Lease) -> None:
 
 def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: bool) -> None:
     from planner.app import apply_plan, check_elsewhere, check_reviewed, make_plan, refuse_if_guarded
-    from planner.views.report import report_of
 
     store, policy = session.store(), session.settings.policy()
     check_elsewhere(store, desired)
     with session.world(desired.nodes) as world:
         plan = make_plan(desired, store, policy, world)
-    session.view.report(report_of(plan, file=desired.origin))
+    _show(session, plan, desired)
     try:
         check_reviewed(desired, store, apply_changes=apply_changes)
     except StalePlan as stale:
@@ -92,9 +92,17 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
         session.view.applied(result, desired.origin)
 
 
+def _show(session: Session, plan: Plan, desired: Desired) -> None:
+    """Show the plan, with what stands against it as for a plan file: nothing can be allowed here."""
+    from planner.guards import guards_now
+    from planner.views.report import report_of
+
+    refusals = guards_now(plan, desired, session.store().knowledge(desired.cluster))
+    session.view.report(report_of(replace(plan, refusals=refusals), file=desired.origin))
+
+
 def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
     from planner.app import check_elsewhere, check_finished, check_reviewed, make_plan
-    from planner.views.report import report_of
 
     store = session.store()
     holder = store.holder(desired.cluster)
@@ -108,7 +116,7 @@ def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
     check_elsewhere(store, desired)
     with session.world(desired.nodes) as world:
         plan = make_plan(desired, store, session.settings.policy(), world)
-    session.view.report(report_of(plan, file=desired.origin))
+    _show(session, plan, desired)
     if plan.has_changes:
         check_reviewed(desired, store, apply_changes=apply_changes)
     session.view.unapplied(plan)

@@ -17,7 +17,7 @@ from planner.results import Recovered
 
 if TYPE_CHECKING:
     from planner.model import Desired
-    from planner.ports import Record
+    from planner.ports import Holder, Record
 
 
 @click.command(cls=Command, codes=(0, 1, 4, 5, 64, 130))
@@ -113,6 +113,7 @@ def command(
         with ExitStack() as stack:
             # The lock, from here on; a dry run only looks.
             lease = None if dry_run else stack.enter_context(session.lock(name, "recover"))
+            holder = store.holder(name) if dry_run else None
             record = what_to_recover(store, name)
             if record is None:
                 _nothing(session, name)
@@ -121,6 +122,8 @@ def command(
             before, record = record, _moved(record, urls)
             if desired is not None:
                 record = _spoken_to(record, desired, session)
+            if holder is not None:
+                _running(session, record, holder)
             session.view.recovering(record, dry_run=dry_run, aside=aside)
             if lease is None:
                 return
@@ -130,6 +133,14 @@ def command(
                 policy = session.settings.policy()
                 result = recover(record, lease, policy, world, aside, how=how, unchanged=unchanged)
         session.view.recovered(result)
+
+
+def _running(session: Session, record: Record, holder: Holder) -> None:
+    """A dry run takes no lock: it may look at a run that is alive."""
+    session.view.warning(
+        f"transaction {record.number} is running now ({holder.who}): this is what is open at the moment, "
+        "and there is nothing to recover unless that run dies"
+    )
 
 
 def _give_up(cells: list[Cell], name: str, session: Session, *, ask_file: bool) -> None:

@@ -20,7 +20,7 @@ from planner.cli.unfinished import warn_of_unfinished
 from planner.errors import ChangesPending, Refused
 
 
-@click.command(cls=Command, codes=(0, 1, 2, 4, 7, 64, 130))
+@click.command(cls=Command, codes=(0, 1, 2, 4, 6, 7, 64, 130))
 @transaction_argument
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Save the plan to this file.")
 @click.option(

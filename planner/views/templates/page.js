@@ -373,7 +373,7 @@
     $("only").addEventListener("change", refresh);
     if ($("more")) $("more").addEventListener("click", showMore);
     document.addEventListener("keydown", (event) => {
-      const typing = event.target.matches("input, textarea, select");
+      const typing = event.target.matches("#find");
       if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
         event.preventDefault();
         $("find").focus();
