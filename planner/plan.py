@@ -237,7 +237,7 @@ def _others(desired: Desired, knowledge: Knowledge, changes: Changes) -> Iterato
 
 def node_warnings(desired: Desired, knowledge: Knowledge, scope: PlanScope | None = None) -> list[str]:
     """Nodes that were renamed, or left the file, since the last apply. A partial plan forgets none."""
-    forgotten = "is forgotten" if scope is None else "the next whole plan forgets it"
+    forgotten = "the next apply of a change forgets it" if scope is None else "the next whole plan forgets it"
     warnings = []
     known = {url: name for name, url in knowledge.nodes}
     here = {node.url: node.name for node in desired.nodes}

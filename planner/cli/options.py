@@ -45,6 +45,12 @@ class SettingOption(click.Option):
     """An option that stands for one row of the table; its value is judged with all the others at once."""
 
 
+class WholeNumber(click.IntRange):
+    """A whole number within bounds, by a name that fits its error: "'x' is not a valid whole number"."""
+
+    name = "whole number"
+
+
 class Command(click.Command):
     """A command whose help lists the settings apart from its own options, and the exit codes."""
 
@@ -161,7 +167,7 @@ cluster_option = click.option(
 
 
 transaction_argument = click.argument(
-    "number", metavar="TX", type=click.IntRange(1, MOST_TRANSACTIONS), shell_complete=complete_applied
+    "number", metavar="TX", type=WholeNumber(1, MOST_TRANSACTIONS), shell_complete=complete_applied
 )
 
 
@@ -173,7 +179,7 @@ def guard_options(function: _F) -> _F:
         ),
         click.option(
             "--allow-deletes",
-            type=click.IntRange(0),
+            type=WholeNumber(0),
             metavar="N",
             help="Allow this plan to delete up to N groups, whatever the limits say; recorded with it.",
         ),

@@ -13,13 +13,14 @@ The text goes through three rooms::
 from __future__ import annotations
 
 import hashlib
+import shlex
 from typing import Any
 
 from planner.desired.rules import NodeSpot, Selection, check_rules
 from planner.desired.shape import check_shape, id_problem, name_problem, schema_text
 from planner.desired.tree import Problems, Tree, read_tree
 from planner.desired.url import canonical_url
-from planner.errors import FileInvalid, WrongUsage
+from planner.errors import STANDARD_INPUT, FileInvalid, WrongUsage
 from planner.model import Desired, Dialect, Group, Limits, Node, Presence
 
 __all__ = ["canonical_url", "id_problem", "parse", "parse_nodes", "schema_text"]
@@ -119,10 +120,11 @@ def _refuse_both(root: Tree, origin: str) -> None:
 def _invalid(problems: Problems, origin: str) -> FileInvalid:
     found = problems.listed()
     count = f"{len(found)} problem{'s' if len(found) != 1 else ''}"
+    named = "" if origin in ("groups.yaml", STANDARD_INPUT) else f" {shlex.quote(origin)}"
     return FileInvalid(
         f"{origin} cannot be used: {count}",
         where=origin,
-        next="correct the file, then check it with `planner validate`; nothing was sent",
+        next=f"correct the file, then check it with `planner validate{named}`; nothing was sent",
         problems=found,
     )
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
+
+pytestmark = pytest.mark.usefixtures("forked")
 
 
 def applied(shop: Shop, *groups: str) -> None:
@@ -78,7 +82,10 @@ def test_what_was_undone_by_hand_is_not_brought_back_at_night(shop: Shop, cluste
     assert shop.run("apply", "undo.json").code == 0
     undone = cluster.groups()
     for flags in ((), ("--apply-changes",)):
-        assert shop.run("reconcile", *flags).code == 6
+        ended = shop.run("reconcile", *flags)
+        assert ended.code == 6
+        assert "this very file was applied; an undo, or" in ended.err
+        assert "older" not in ended.err, "there is no newer file to bring"
     assert cluster.groups() == undone
 
 

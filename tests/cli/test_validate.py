@@ -53,6 +53,7 @@ def test_files_are_arguments_as_pre_commit_gives_them(run: Run) -> None:
     assert "c.yaml:3:18: unknown key `protet` in a group\n" in err
     assert "3 | groups: [{id: a, protet: true}]\n  |                  ^^^^^^ did you mean" in err
     assert "missing.yaml cannot be read" in err
+    assert "then check it with `planner validate c.yaml`; nothing was sent\n" in err
 
 
 def test_json_is_one_document_whatever_the_files(run: Run) -> None:
@@ -114,6 +115,7 @@ def test_every_command_shows_a_bad_file_alike(run: Run, command: str) -> None:
         (["plan", "--detailed-exitcod"], "--detailed-exitcode"),
         (["--verson"], "--version"),
         (["\x1b[31m"], r"No such command '\x1b[31m'."),
+        (["undo", "x"], "'x' is not a valid whole number."),
     ],
 )
 def test_a_typo_is_answered_with_the_nearest_name(run: Run, arguments: list[str], said: str) -> None:

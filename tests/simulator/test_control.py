@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from starlette.routing import Mount, Route
 
 from planner.simulator import ContentError, FaultSpecError, HoldError, SimulatedCluster, UnknownNodeError
+from planner.simulator.control import control_app
 from tests.simulator.wire import PATIENCE, Client, OpenRequest, eventually, send
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from planner.simulator.server import ClusterServer
 
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as workers:
         yield workers
+
+
+def test_the_cookbook_has_every_request(cluster: SimulatedCluster) -> None:
+    (mount,) = control_app(cast("ClusterServer", cluster)).routes
+    assert isinstance(mount, Mount)
+    routes = [route for route in mount.routes if isinstance(route, Route)]
+    known = {(method, route.path) for route in routes for method in route.methods or () if method != "HEAD"}
+    cookbook = (Path(__file__).parents[2] / "docs" / "cookbook.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(GET|PUT|POST|DELETE) ([^`]+)` \|", cookbook, re.MULTILINE)
+    assert {(method, "/" + path.replace("NODE", "{node}")) for method, path in listed} == known
 
 
 def test_nodes(client: Client) -> None:

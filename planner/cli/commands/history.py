@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from planner.cli.options import STORE_ONLY, Command, cluster_option, format_option, settings_options
+from planner.cli.options import (
+    STORE_ONLY,
+    Command,
+    WholeNumber,
+    cluster_option,
+    format_option,
+    settings_options,
+)
 from planner.cli.session import Session
 
 MOST = 1000
@@ -13,7 +20,7 @@ MOST = 1000
 @click.command(cls=Command)
 @click.option(
     "--limit",
-    type=click.IntRange(1, MOST),
+    type=WholeNumber(1, MOST),
     default=20,
     show_default=True,
     metavar="N",

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from planner.cli.options import NODES_ONLY, Command, format_option, quiet_option, settings_options
+from planner.cli.options import (
+    NODES_ONLY,
+    Command,
+    WholeNumber,
+    format_option,
+    quiet_option,
+    settings_options,
+)
 from planner.cli.session import Session
 
 MOST_REQUESTS = 1000
@@ -15,7 +22,7 @@ MOST_REQUESTS = 1000
     "--count",
     default=3,
     show_default=True,
-    type=click.IntRange(1, MOST_REQUESTS),
+    type=WholeNumber(1, MOST_REQUESTS),
     help="Requests to each node, one after the other; none is tried again.",
 )
 @format_option

@@ -70,4 +70,5 @@ def _ready(cluster: SimulatedCluster, listing: bool) -> None:
     click.echo("  planner plan        (with a groups.yaml that names no nodes)")
     if listing:
         click.echo("  planner import --name example --list-path /v1/group/ --list-field groupIds")
-    click.echo("\nCtrl-C ends it.")
+    click.echo(f"  curl -X PUT {cluster.control_url}/faults -d POST:error-before=0.2")
+    click.echo("\nCtrl-C ends it. docs/cookbook.md (Rehearse failures) has all that control can do.")
