@@ -131,7 +131,7 @@ class Desired:
         limits: of every plan made from this file.
         prune: whether groups that nobody declared or manages are deleted too (where the API can list).
         store: the store that this cluster is pinned to; empty when it is not pinned.
-        digest: SHA-256 of the text, in hex.
+        digest: SHA-256 of the text, in hex; of nodes from the environment, too.
         origin: what the user called the file.
     """
 

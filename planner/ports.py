@@ -161,7 +161,8 @@ class Closing:
             one that was set aside is verified.
         protected: groups that are remembered as protected from now on.
         unprotected: groups that are so no longer; of those in both, they are protected.
-        source: SHA-256 of the file that the cluster is equal to from now on; empty where it is equal to none.
+        source: SHA-256 of the file that was applied; empty for what no file asks for, such as an undo.
+        whole: whether the cluster is equal to that file from now on, and not only a part of it.
     """
 
     managed: tuple[Managed, ...] = ()
@@ -171,6 +172,7 @@ class Closing:
     protected: tuple[str, ...] = ()
     unprotected: tuple[str, ...] = ()
     source: str = ""
+    whole: bool = True
 
 
 class Watched(NamedTuple):
@@ -193,11 +195,12 @@ class Knowledge:
 
     Attributes:
         store: the store's id.
-        serial: version of the managed cells; grows with every applied transaction.
+        serial: version of the managed cells and of the file last applied; grows with every applied
+            transaction, and with every file that is applied without one.
         managed: by (group, canonical URL).
         nodes: (name, canonical URL) as last applied.
         source: SHA-256 of the file last applied; empty when none was, or when what was applied last is no
-            whole file (an undo).
+            whole file (an undo, or a part).
         unfinished: number of the unfinished transaction, if there is one.
         watched: cells with an unanswered write, and cells set aside by hand.
         protected: groups that the file protected when it was last applied.
@@ -288,8 +291,8 @@ class Store(Protocol):
     def applied(self, cluster: str, plan_digest: str) -> int | None:
         """The number of the applied transaction that carried out this plan."""
 
-    def applied_file(self, cluster: str, source: str) -> int | None:
-        """The number of the last applied transaction that was planned from this file (SHA-256)."""
+    def superseded(self, cluster: str, source: str) -> bool:
+        """Whether this file (SHA-256) was applied, whole or in part, and another one, or an undo, since."""
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """Cells that were set aside by hand and not verified since, with their transactions."""

@@ -8,7 +8,7 @@ from planner import codec
 from planner.app.asides import tidy
 from planner.app.endings import SHOWN, failure_of, left_open
 from planner.app.planning import check_elsewhere, check_finished, check_identity, read
-from planner.diff import LATE_EFFECT, SET_ASIDE, UNPRUNED, WAS_ADOPTED
+from planner.diff import LATE_EFFECT, SET_ASIDE, UNDO, UNPRUNED, WAS_ADOPTED
 from planner.errors import LockLost, StalePlan
 from planner.events import Event
 from planner.guards import guards_now, protection_of, refused
@@ -66,14 +66,16 @@ def apply_plan(
     check_identity(desired, knowledge)
     sealed = codec.seal(plan)
     _check_belongs(plan, desired, knowledge)
-    already = store.applied(plan.cluster, sealed.digest)
+    digests = (sealed.digest, sealed.first_digest)
+    already = next(filter(None, (store.applied(plan.cluster, digest) for digest in digests)), None)
     if already is None:
         _check_serial(plan, knowledge)
         refuse_if_guarded(plan, desired, knowledge)
     scope = patterns_of(plan.scope)
     if plan.is_empty:
-        if _source(plan, knowledge) not in ("", knowledge.source):
-            lease.apply_file(plan.source)
+        source = _source(plan)
+        if _is_whole(plan, knowledge) and source not in ("", knowledge.source):
+            lease.apply_file(source)
         tidy(desired, store, lease, policy, world, scope)
         return Applied(plan)
     seen = read(_expected(plan), plan.nodes, policy, world)
@@ -162,13 +164,19 @@ def _closing(
         left,
         plan.protects,
         unprotected,
-        _source(plan, knowledge),
+        _source(plan),
+        _is_whole(plan, knowledge),
     )
 
 
-def _source(plan: Plan, knowledge: Knowledge) -> str:
-    """The file that the cluster is equal to afterwards; a part of another one makes it equal to none."""
-    return plan.source if plan.scope is None or plan.source == knowledge.source else ""
+def _source(plan: Plan) -> str:
+    """The file that is applied; none by an undo, whose plan files of the first days name one."""
+    return "" if plan.steps and plan.steps[0].reason.startswith(UNDO) else plan.source
+
+
+def _is_whole(plan: Plan, knowledge: Knowledge) -> bool:
+    """Whether the cluster is equal to the plan's file afterwards; a part of another one leads to neither."""
+    return plan.scope is None or plan.source == knowledge.source
 
 
 def _known_nodes(plan: Plan, knowledge: Knowledge) -> tuple[Node, ...]:

@@ -17,8 +17,9 @@ def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = Fals
     Args:
         desired: the file as it is now.
         store: where the file last applied is remembered.
-        apply_changes: whether a file that was never applied will do: what deploys it is the review. One that
-            was applied before the last one will never do: it is what a machine holds that got no update.
+        apply_changes: whether a file that was never applied, or only in part, will do: what deploys it is
+            the review. One that was applied before the last one will never do: it is what a machine holds
+            that got no update.
 
     Raises:
         StalePlan: it is another file, or an older one.
@@ -26,17 +27,17 @@ def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = Fals
     last = store.knowledge(desired.cluster).source
     if desired.digest == last:
         return
-    older = store.applied_file(desired.cluster, desired.digest)
-    if older is not None and not last:
+    superseded = store.superseded(desired.cluster, desired.digest)
+    if superseded and not last:
         raise StalePlan(
             f"{desired.origin} is not what was applied last, and nothing was changed",
-            why=f"transaction {older} applied this very file; an undo, or a part of another one, came after",
+            why="this very file was applied; an undo, or a part of another file, came after it",
             next="say in the file what is meant by now, or apply it again as it is: planner apply",
         )
-    if older is not None:
+    if superseded:
         raise StalePlan(
             f"{desired.origin} is older than what was applied last, and nothing was changed",
-            why=f"transaction {older} applied this very file, and another one came after it",
+            why="this very file was applied, and another one came after it",
             next="bring this machine the newest file; if the older one is meant, apply it: planner apply",
         )
     if not apply_changes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +50,8 @@ def check_place(paths: Iterable[Path]) -> None:
 
 
 def _write(path: Path, text: str, mode: int, *, keep: bool = False) -> None:
+    import secrets  # and hashlib with it, which no help text needs
+
     draft = path.with_name(f".planner-{secrets.token_hex(8)}")
     try:
         handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from planner.model import Desired, Node
+    from planner.ports import Lease
     from planner.settings import Settings
     from planner.store.sqlstore import SqlStore
     from planner.transaction import World
@@ -145,6 +146,17 @@ class Session:
 
             self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
         return self._store
+
+    @contextmanager
+    def lock(self, cluster: str, command: str) -> Iterator[Lease]:
+        """The right to write to a cluster; from now on nothing is sent without a young proof of it.
+
+        Raises:
+            Locked: another run has it, and kept it for the lock's time-out.
+        """
+        with self.store().lock(cluster, command, self.settings.lock_timeout) as lease:
+            self.control.attach(lease)
+            yield lease
 
     @contextmanager
     def world(self, nodes: tuple[Node, ...], *, writes: bool = False) -> Iterator[World]:

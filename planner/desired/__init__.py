@@ -50,8 +50,15 @@ def parse(text: str | bytes, *, origin: str, nodes_override: str | None = None) 
         check_rules(root, None if outside is None else [node.name for node in outside], problems)
     if root is None or problems.found:
         raise _invalid(problems, origin)
-    digest = hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest()
-    return _build(root, outside, digest, origin)
+    return _build(root, outside, _digest(text, outside), origin)
+
+
+def _digest(text: str | bytes, outside: tuple[Node, ...] | None) -> str:
+    """Of the text; nodes from outside belong to what is asked for as those in it do."""
+    found = hashlib.sha256(text.encode() if isinstance(text, str) else text)
+    for node in outside or ():
+        found.update(f"\0{node.name}={node.url}".encode())
+    return found.hexdigest()
 
 
 def parse_nodes(text: str) -> tuple[Node, ...]:

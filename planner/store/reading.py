@@ -15,7 +15,7 @@ from planner.store.tables import file, managed, node, protected, step, transacti
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Column, Connection, Row
+    from sqlalchemy import Connection, Row
 
 STEP_COLUMNS = (
     step.c.transaction_number, step.c.number, step.c.action, step.c.group_id, step.c.node, step.c.reason,
@@ -26,7 +26,7 @@ MARK_COLUMNS = (step.c.number, step.c.state, step.c.suspect, step.c.tried, step.
 def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
     """See `planner.ports.Store.knowledge`."""
     serial = connection.execute(select(clusters.c.serial).where(clusters.c.name == cluster)).scalar()
-    source = connection.execute(select(file.c.source).where(file.c.cluster == cluster)).scalar()
+    last = _last_file(connection, cluster)
     cells = connection.execute(
         select(managed.c.group_id, managed.c.url, managed.c.adopted, managed.c.creation)
         .where(managed.c.cluster == cluster)
@@ -41,7 +41,7 @@ def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
         serial=serial or 0,
         managed={(row[0], row[1]): Managed(*row) for row in cells},
         nodes=tuple((row[0], row[1]) for row in known),
-        source=source or "",
+        source=last.source if last is not None and last.whole else "",
         unfinished=unfinished(connection, cluster),
         protected=frozenset(guarded.scalars()),
     )
@@ -92,27 +92,31 @@ def history(connection: Connection, cluster: str, limit: int) -> tuple[Record, .
 
 def applied(connection: Connection, cluster: str, plan_digest: str) -> int | None:
     """See `planner.ports.Store.applied`; the last one, and None for an empty digest."""
-    return _last_applied(connection, cluster, transaction.c.plan_digest, plan_digest)
-
-
-def applied_file(connection: Connection, cluster: str, source: str) -> int | None:
-    """See `planner.ports.Store.applied_file`; None for an empty digest."""
-    return _last_applied(connection, cluster, transaction.c.source, source)
-
-
-def _last_applied(connection: Connection, cluster: str, column: Column[str], digest: str) -> int | None:
-    if not digest:
+    if not plan_digest:
         return None
     return connection.execute(
         select(transaction.c.number)
         .where(
             transaction.c.cluster == cluster,
-            column == digest,
+            transaction.c.plan_digest == plan_digest,
             transaction.c.state == str(TransactionState.APPLIED),
         )
         .order_by(transaction.c.number.desc())
         .limit(1)
     ).scalar()
+
+
+def superseded(connection: Connection, cluster: str, source: str) -> bool:
+    """See `planner.ports.Store.superseded`."""
+    this = select(file.c.source).where(file.c.cluster == cluster, file.c.source == source)
+    last = _last_file(connection, cluster)
+    return last is not None and last.source != source and connection.execute(this).first() is not None
+
+
+def _last_file(connection: Connection, cluster: str) -> Row[Any] | None:
+    return connection.execute(
+        select(file).where(file.c.cluster == cluster).order_by(file.c.position.desc()).limit(1)
+    ).one_or_none()
 
 
 def set_aside(connection: Connection, cluster: str) -> tuple[tuple[int, Cell], ...]:

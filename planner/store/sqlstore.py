@@ -87,10 +87,10 @@ class SqlStore:
         with self._database.reading() as connection:
             return reading.applied(connection, cluster, plan_digest)
 
-    def applied_file(self, cluster: str, source: str) -> int | None:
-        """The number of the last applied transaction that was planned from this file (SHA-256)."""
+    def superseded(self, cluster: str, source: str) -> bool:
+        """Whether this file (SHA-256) was applied, whole or in part, and another one, or an undo, since."""
         with self._database.reading() as connection:
-            return reading.applied_file(connection, cluster, source)
+            return reading.superseded(connection, cluster, source)
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """Cells that were set aside by hand and not verified since, with their transactions."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0003"
+VERSION = "0004"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -53,7 +53,7 @@ cluster = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("epoch", BigInteger, nullable=False),  # the fencing token: grows with every grant of the lock
-    Column("serial", BigInteger, nullable=False),  # version of the managed cells
+    Column("serial", BigInteger, nullable=False),  # grows with each apply: a plan from before is stale
     Column("holder", Text, nullable=False),  # of the last grant; whether it still holds only the lock tells
     Column("holder_command", Text, nullable=False),
     Column("holder_since", Text, nullable=False),
@@ -101,11 +101,14 @@ protected = Table(
 )
 
 file = Table(
-    "planner_file",
+    "planner_applied_file",
     metadata,
     _cluster(),
-    Column("source", Text, nullable=False),  # SHA-256 of the file last applied; empty: of none
-    PrimaryKeyConstraint("cluster"),
+    Column("source", Text, nullable=False),  # SHA-256 of a file that was applied; empty: no file, an undo
+    Column("position", Integer, nullable=False),  # when it was applied last: the highest is the last of all
+    Column("whole", Boolean, nullable=False),  # False: only a part of it
+    PrimaryKeyConstraint("cluster", "source"),
+    sqlite_with_rowid=False,
 )
 
 transaction = Table(

@@ -170,16 +170,21 @@ def close(connection: Connection, cluster: str, number: int, wave: Wave, closing
     _manage(connection, cluster, closing)
     _protect(connection, cluster, closing)
     _know_nodes(connection, cluster, closing.nodes)
-    apply_file(connection, cluster, closing.source)
+    apply_file(connection, cluster, closing.source, whole=closing.whole)
+
+
+def apply_file(connection: Connection, cluster: str, source: str, *, whole: bool = True) -> None:
+    """This file is the one applied last from now on; the ones before are remembered as older.
+
+    A plan from before is stale, whatever there was to write.
+    """
+    mine = file.c.cluster == cluster
+    last = connection.execute(select(func.max(file.c.position)).where(mine)).scalar() or 0
+    connection.execute(delete(file).where(mine, file.c.source == source))
+    connection.execute(insert(file).values(cluster=cluster, source=source, position=last + 1, whole=whole))
     connection.execute(
         update(clusters).where(clusters.c.name == cluster).values(serial=clusters.c.serial + 1)
     )
-
-
-def apply_file(connection: Connection, cluster: str, source: str) -> None:
-    """The cluster is equal to this file from now on; to none where it is empty."""
-    connection.execute(delete(file).where(file.c.cluster == cluster))
-    connection.execute(insert(file).values(cluster=cluster, source=source))
 
 
 def clear_set_aside(connection: Connection, cluster: str, cells: Iterable[tuple[str, str]]) -> None:

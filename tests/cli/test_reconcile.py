@@ -49,6 +49,15 @@ def test_another_file_is_reported_and_applied_only_when_told(shop: Shop, cluster
     assert shop.run("reconcile").code == 0, "it is the file applied last by now"
 
 
+def test_another_node_is_a_change_wherever_it_is_named(shop: Shop, cluster: SimulatedCluster) -> None:
+    two = {name: url for name, url in shop.nodes.items() if name != "node03"}
+    before = cluster.groups()
+    Shop(shop.folder, two).file("kept", "old", "a")
+    assert Shop(shop.folder, two).run("apply", "--yes").code == 0
+    assert shop.run("reconcile").code == 6, "the text of the file is the same"
+    assert cluster.groups()["node03"] == before["node03"]
+
+
 def test_an_older_file_is_never_applied(shop: Shop, cluster: SimulatedCluster) -> None:
     applied(shop, "kept", "old")
     applied(shop, "kept", "old", "new")
@@ -57,7 +66,7 @@ def test_an_older_file_is_never_applied(shop: Shop, cluster: SimulatedCluster) -
     ended = shop.run("reconcile", "--apply-changes")
     assert ended.code == 6
     assert "older than what was applied last" in ended.err
-    assert "transaction 1 applied this very file" in ended.err
+    assert "this very file was applied, and another one" in ended.err
     assert cluster.groups() == newest
     assert shop.run("apply", "--yes").code == 0, "by hand it may be meant"
     assert shop.run("reconcile").code == 0
@@ -71,7 +80,7 @@ def test_what_was_undone_by_hand_is_not_brought_back_at_night(shop: Shop, cluste
     for flags in ((), ("--apply-changes",)):
         ended = shop.run("reconcile", *flags)
         assert ended.code == 6
-        assert "transaction 1 applied this very file; an undo, or" in ended.err
+        assert "this very file was applied; an undo, or a part" in ended.err
         assert "older" not in ended.err, "there is no newer file to bring"
     assert cluster.groups() == undone
 

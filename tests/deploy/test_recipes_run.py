@@ -1,6 +1,8 @@
 """The recipes for CI run: their own scripts, against a simulated cluster."""
 
+import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -274,14 +276,30 @@ def test_a_cancelled_run_reverses_first(tmp_path: Path) -> None:
         "ARGS": "",
     }
     script = ACTION["runs"]["steps"][1]["run"]
-    with subprocess.Popen(
-        ["bash", "-e", "-c", script], env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    ) as step:
-        assert step.stdout is not None
-        assert step.stdout.readline() == "started\n"
-        step.send_signal(signal.SIGINT)
-        assert step.stdout.readline() == "reversing\n"
-        step.send_signal(signal.SIGTERM)
-        assert step.stdout.readline() == "left\n"
+    # A job in the background ignores SIGINT and hands that on; a shell that was started so cannot trap it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        step = subprocess.Popen(
+            ["bash", "-e", "-c", script],
+            env=environment,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with step:
+        try:
+            assert step.stdout is not None
+            assert step.stdout.readline() == "started\n"
+            step.send_signal(signal.SIGINT)
+            assert step.stdout.readline() == "reversing\n"
+            step.send_signal(signal.SIGTERM)
+            assert step.stdout.readline() == "left\n"
+            step.wait(60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(step.pid, signal.SIGKILL)
     assert step.returncode == 4
     assert "exit-code=4\n" in (tmp_path / "output").read_text("utf-8")

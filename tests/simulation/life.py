@@ -51,6 +51,8 @@ URLS = {name: f"http://{name}" for name in NAMES}
 NODES = tuple(Node(name, url) for name, url in URLS.items())
 FOREIGN_NODES = tuple(replace(node, dialect=Dialect(exists=(400, 500))) for node in NODES)
 NO_LIMITS = Limits(None, None)
+FILE = "file"
+"""The digest of the file."""
 STRANGER = "stranger"
 """A group that nobody declared and nobody manages, where a file prunes."""
 UNTOUCHED = FINISHED
@@ -77,6 +79,7 @@ class Life:
         self.aside: set[Cell] = set()  # what a recovery has set aside by hand
         self.written: set[int] = set()  # steps of the transaction that a write was sent for
         self.part: Part | None = None  # of a partial plan
+        self.recorded = self._recorded()  # before the last apply
 
     def _draw_cluster(self) -> Desired:
         """Some groups exist, some are wanted, some are managed: creates, repairs, deletes, adoptions."""
@@ -95,14 +98,16 @@ class Life:
             if kind != "delete":
                 state = Presence.ABSENT if kind == "absent" else Presence.PRESENT
                 wanted.append(Group(group, NAMES, state))
+        if self.scenario.protect and wanted:
+            wanted[0] = replace(wanted[0], protect=wanted[0].state is Presence.PRESENT)
         self.world.exists = 500 if self.scenario.ambiguous else 400
         nodes = FOREIGN_NODES if self.scenario.ambiguous else NODES
         if not self.scenario.prune:
-            return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS)
+            return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS, digest=FILE)
         for name in self.rng.sample(NAMES, self.rng.randint(1, 3)):
             self.world.nodes[name].add(STRANGER)
         nodes = tuple(replace(n, dialect=replace(n.dialect, list_path="/v1/group/")) for n in nodes)
-        return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS, prune=True)
+        return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS, prune=True, digest=FILE)
 
     # Runs.
 
@@ -111,6 +116,7 @@ class Life:
         scope = self._cut_out()
         self.plan = make_plan(self.desired, self.store, self.policy, self.ports, scope=scope)
         self.before = self.world.snapshot()
+        self.recorded = self._recorded()
         self.written.clear()
         self.runs += 1
         self._let_loose()
@@ -265,6 +271,7 @@ class Life:
         """Raise `Violation` unless the cluster is as the ending says, once everything late has landed."""
         if self.part is not None:
             self.part.check()
+        self._check_recorded(ending)
         if ending in ("applied", "reversed", "recovered"):
             self._check_seen(forward=ending == "applied")
         self.world.pass_time(3 * SETTLE)
@@ -274,6 +281,22 @@ class Life:
             self._check_cells({step.cell: step.before for step in self.plan.steps} if self.plan else {})
         elif ending == "incomplete":
             self._check_named()
+
+    def _recorded(self) -> tuple[object, ...]:
+        """What only an apply may change: protection, and the file applied last."""
+        known = self.store.knowledge(CLUSTER)
+        return known.protected, known.source, self.store.superseded(CLUSTER, FILE)
+
+    def _check_recorded(self, ending: str) -> None:
+        """What the file protects, and that it was applied, is recorded with an apply, and only so."""
+        if ending != "applied":
+            wanted = self.recorded
+        else:
+            inside = self.part.scope.includes_group if self.part else lambda _: True
+            protected = {group.id for group in self.desired.groups if group.protect and inside(group.id)}
+            wanted = (protected, FILE if self.part is None else "", False)
+        if self._recorded() != wanted:
+            raise Violation(f"recorded is {self._recorded()}, and should be {wanted}")
 
     def _check_seen(self, *, forward: bool) -> None:
         """Nothing is called done unseen: the last truthful read of a cell came after its last write.

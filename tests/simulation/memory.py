@@ -44,7 +44,7 @@ class ClusterMemory:
     holder: Holder | None = None
     watch: dict[tuple[str, str], Watched] = field(default_factory=dict)
     verified: set[tuple[int, Cell]] = field(default_factory=set)
-    source: str = ""
+    files: dict[str, bool] = field(default_factory=dict)  # as applied, the last one last; whether whole
     protected: frozenset[str] = frozenset()
 
 
@@ -75,8 +75,15 @@ class MemoryStore:
         """See the port."""
         m = self.memory(cluster)
         unfinished = next((n for n, r in m.records.items() if r.state in UNFINISHED), None)
+        source, whole = next(reversed(m.files.items()), ("", False))
         return Knowledge(
-            self.id, m.serial, dict(m.managed), m.nodes, m.source, unfinished, protected=m.protected
+            self.id,
+            m.serial,
+            dict(m.managed),
+            m.nodes,
+            source if whole else "",
+            unfinished,
+            protected=m.protected,
         )
 
     def clusters(self) -> tuple[str, ...]:
@@ -104,11 +111,9 @@ class MemoryStore:
             None,
         )
 
-    def applied_file(self, cluster: str, source: str) -> int | None:
+    def superseded(self, cluster: str, source: str) -> bool:
         """See the port."""
-        records = reversed(self.memory(cluster).records.values())
-        applied = (r for r in records if r.state is TransactionState.APPLIED)
-        return next((r.number for r in applied if source and r.intent.source == source), None)
+        return source in list(self.memory(cluster).files)[:-1]
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """See the port."""
@@ -200,9 +205,8 @@ class MemoryLease:
         urls = {node.url for node in closing.nodes}
         m.managed = {key: value for key, value in m.managed.items() if key[1] in urls}
         m.nodes = tuple((node.name, node.url) for node in closing.nodes)
-        m.source = closing.source
+        self._apply_file(closing.source, whole=closing.whole)
         m.protected = m.protected - set(closing.unprotected) | set(closing.protected)
-        m.serial += 1
         for group, url, seen in closing.left:
             if (group, url) in m.watch:
                 m.watch[group, url] = m.watch[group, url]._replace(outcome=seen)
@@ -215,8 +219,13 @@ class MemoryLease:
     def apply_file(self, source: str) -> None:
         """See the port."""
         self._before("apply file")
-        self.memory.source = source
+        self._apply_file(source, whole=True)
         self._after("apply file")
+
+    def _apply_file(self, source: str, *, whole: bool) -> None:
+        self.memory.files.pop(source, None)
+        self.memory.files[source] = whole
+        self.memory.serial += 1
 
     def clear_set_aside(self, cells: Iterable[tuple[str, str]]) -> None:
         """See the port."""

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from planner import verdict
+from planner import codec, verdict
 from planner.app import applying, planning
 from planner.model import Presence, StepState
 from planner.transaction import cells, machine, recovery, run, scheduler
 from planner.verdict import Effect, Method
+from tests.simulation import memory
 
 Mutation = Callable[[], Any]
 
@@ -187,6 +188,23 @@ def the_whole_is_read_for_a_part() -> Any:
     return _replaced(planning, "part_of", lambda desired, knowledge, scope: (desired, knowledge))
 
 
+def a_part_passes_for_the_whole() -> Any:
+    """A scheduled run may repair towards a file of which only a part was applied."""
+    return _replaced(applying, "_is_whole", lambda plan, knowledge: True)
+
+
+def protection_is_recorded_too_early() -> Any:
+    """It is remembered when the transaction begins, and not when it was applied."""
+    begin = memory.MemoryLease.begin
+
+    def hasty(self: Any, intent: Any) -> int:
+        number = begin(self, intent)
+        self.memory.protected |= set(codec.load_plan(intent.plan).protects)
+        return number
+
+    return _replaced(memory.MemoryLease, "begin", hasty)
+
+
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -206,5 +224,7 @@ MUTATIONS: dict[str, Mutation] = {
         failed_undo_is_forgotten,
         a_partial_plan_forgets_the_rest,
         the_whole_is_read_for_a_part,
+        a_part_passes_for_the_whole,
+        protection_is_recorded_too_early,
     )
 }

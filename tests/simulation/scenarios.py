@@ -33,6 +33,7 @@ class Scenario:
     skip: bool = False  # a recovery that cannot reach a node sets its cells aside
     goes_on: bool = False  # at the end comes another apply, in a healed world
     prune: bool = False  # the nodes list, and the file prunes what nobody declared
+    protect: bool = False  # the file protects a group
     part: bool = False  # the plan is about a part of the cluster; the apply that comes after it is not
 
     def __str__(self) -> str:
@@ -75,6 +76,7 @@ def scenario_of(seed: int) -> Scenario:
     scenario.goes_on = rng.random() < 0.2
     scenario.prune = rng.random() < 0.15
     scenario.part = rng.random() < 0.15
+    scenario.protect = rng.random() < 0.3
     return scenario
 
 

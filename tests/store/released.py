@@ -32,6 +32,7 @@ def fill(url: str) -> None:
     """One transaction applied, one reversed with an unanswered write, one with cells set aside, one open."""
     moments = Moments()
     with open_at(url, time=moments.time()) as store, store.lock("c", "apply", 0.0) as lease:
+        lease.apply_file("older")
         number = lease.begin(intent("applied"))
         managed = (Managed("g", "http://n1"), Managed("kept", "http://n2:81", adopted=True))
         left = Closing(managed, nodes=NODES, protected=("g", "gone"), source=intent("applied").source)

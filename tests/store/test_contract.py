@@ -289,21 +289,37 @@ class TestClose:
             assert bench.open().knowledge("c").source == "f1"
             run_one(lease)  # an undo leads to what no file asks for
             assert bench.open().knowledge("c").source == ""
+            assert bench.open().knowledge("c").serial == 2
+            lease.apply_file("f2")
+            assert bench.open().knowledge("c").source == "f2"
+            assert bench.open().knowledge("c").serial == 3, "a plan from before is stale"
+            run_one(lease, source="f3", whole=False)
+            assert bench.open().knowledge("c").source == "", "a part makes the cluster equal to no file"
             lease.apply_file("f2")
         assert bench.open().knowledge("c").source == "f2"
         assert bench.open().knowledge("d").source == ""
 
-    def test_which_transaction_applied_a_file(self, store: Store) -> None:
-        with store.lock("c", "apply", NOW) as lease:
-            for name in ("f1", "f2", "f1", "f3", ""):
-                number = lease.begin(replace(intent(name), source=name))
-                lease.close(number, Wave(()), Closing())
+    def test_which_files_are_older_than_the_last(self, bench: Bench) -> None:
+        def older() -> list[str]:
+            return [name for name in ("f1", "f2", "f3", "f4", "f5") if bench.open().superseded("c", name)]
+
+        with bench.open().lock("c", "apply", NOW) as lease:
+            assert older() == []
+            run_one(lease, source="f1")
+            lease.apply_file("f2")  # without a transaction
+            assert older() == ["f1"]
+            run_one(lease, source="f1")
+            assert older() == ["f2"]
+            run_one(lease, source="f3", whole=False)
+            run_one(lease, source="f3", whole=False)
+            assert older() == ["f1", "f2"]
+            run_one(lease, source="")
             number = lease.begin(replace(intent("reversed"), source="f4"))
-            lease.commit(number, Wave((), T.REVERSING))
-            lease.commit(number, Wave((), T.REVERSED))
-        found = {name: store.applied_file("c", name) for name in ("f1", "f2", "f3", "f4", "f5", "")}
-        assert found == {"f1": 3, "f2": 2, "f3": 4, "f4": None, "f5": None, "": None}
-        assert store.applied_file("d", "f1") is None
+            reverse(lease, number)
+            assert older() == ["f1", "f2", "f3"]
+            lease.apply_file("f3")
+            assert older() == ["f1", "f2"]
+        assert not bench.open().superseded("d", "f1")
 
     def test_of_protected_and_not_protected_wins(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from planner.model import Cell, Managed, Presence, StepState, TransactionState
 from planner.ports import Closing, Watched, Wave
@@ -24,13 +25,15 @@ def test_a_store_of_a_released_version_goes_on(bench: Bench, version: str) -> No
     store = bench.open()
     known = store.knowledge("c")
     assert known.store
-    assert (known.serial, known.unfinished) == (1, 4)
+    assert (known.serial, known.unfinished) == (1 + (version >= "0004"), 4)
     assert known.managed == {
         ("g", "http://n1"): Managed("g", "http://n1", order=1),
         ("kept", "http://n2:81"): Managed("kept", "http://n2:81", adopted=True, order=2),
     }
     assert known.protected == ({"g", "gone"} if version >= "0002" else frozenset())
     assert known.source == intent("applied").source
+    assert not store.superseded("c", known.source)
+    assert store.superseded("c", "older") == (version >= "0004")
     assert known.nodes == tuple((node.name, node.url) for node in NODES)
     assert store.watched("c") == (Watched("g", "http://n2:81", 2, Presence.ABSENT, WALL),)
     assert store.set_aside("c") == ((3, Cell("g", "n1")),)
@@ -55,3 +58,19 @@ def test_a_store_of_a_released_version_goes_on(bench: Bench, version: str) -> No
         assert lease.begin(intent("next")) == 5
         lease.close(5, Wave(()), Closing(protected=("kept",), unprotected=("gone",)))
     assert store.knowledge("c").protected - {"g"} == {"kept"}
+
+
+@pytest.mark.parametrize("version", [version for version in RELEASED if version < "0003"])
+def test_an_undo_of_the_first_days_led_to_no_file(bench: Bench, version: str) -> None:
+    """It named the file that it was made with; that must not be brought back by a scheduled run."""
+    load(bench.url, version)
+    engine = create_engine(bench.url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE planner_transaction SET state = 'reversed' WHERE number = 4"))
+        connection.execute(text("UPDATE planner_transaction SET state = 'applied' WHERE number = 2"))
+        why = "UPDATE planner_step SET reason = 'undo of TX 1' WHERE transaction_number = 2"
+        connection.execute(text(why))
+    engine.dispose()
+    store = bench.open()
+    assert store.knowledge("c").source == ""
+    assert store.superseded("c", intent("applied").source)

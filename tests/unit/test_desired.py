@@ -28,6 +28,17 @@ def test_the_example_of_the_repository_shows_every_kind_of_group() -> None:
     assert text.startswith(b"# yaml-language-server: $schema=./planner/schemas/groups.schema.json\n")
 
 
+def test_nodes_from_the_environment_are_part_of_what_is_applied() -> None:
+    """Another node is a change that somebody has to review, although the file's text is the same."""
+    text = "version: 1\ncluster: {name: c}\ngroups: [a]\n"
+    first, same, more, moved = (
+        parsed(text, nodes).digest
+        for nodes in ("n1=http://a", " n1 = http://A:80/ ", "n1=http://a,n2=http://b", "n1=http://b")
+    )
+    assert first == same
+    assert len({first, more, moved, hashlib.sha256(text.encode()).hexdigest()}) == 4
+
+
 def test_what_is_commented_out_in_the_example_is_valid_too() -> None:
     lines = (ROOT / "groups.yaml").read_text().splitlines()
     inside = ["# api:", "#   delete_style", "#   created", "#   headers", "# store"]

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from planner.app import Allowances
     from planner.model import Desired, Plan
     from planner.scope import Scope
-    from planner.transaction import World
 
 
 @click.command(cls=Command, codes=(0, 1, 3, 4, 5, 6, 7, 64, 130))
@@ -70,8 +69,6 @@ def command(
       planner apply --exclude-node node03 --group 'pay*'
     """
     from planner.app import Allowances, apply_plan, check_elsewhere, check_finished
-    from planner.guards import refused
-    from planner.views.report import report_of
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
     with Session(flags, output, quiet=quiet, events=True) as session:
@@ -83,26 +80,19 @@ def command(
                 next="review a plan file (planner plan --out plan.json), or pass --yes",
             )
         desired = session.desired()
-        settings = session.settings
         loaded = _load(plan_file)
         if loaded is not None:
             session.view.loaded(loaded)
         first = _canaries(canary, desired, loaded.scope.patterns if loaded and loaded.scope else scope)
         store = session.store()
-        with store.lock(desired.cluster, "apply", settings.lock_timeout) as lease:
+        with session.lock(desired.cluster, "apply") as lease:
             check_finished(store, desired.cluster)
             check_elsewhere(store, desired)
-            with session.world(desired.nodes) as world:
-                session.control.attach(lease)
-                plan = loaded or _plan(session, desired, allowances, scope, world)
-            if loaded is None:
-                session.view.report(report_of(plan, file=desired.origin))
-                if plan.refusals:
-                    raise refused(plan.refusals)
+            plan = loaded or _plan(session, desired, allowances, scope)
             if loaded is None and plan.has_changes and not yes:
                 _ask()
             with session.world(desired.nodes, writes=True) as world:
-                result = apply_plan(plan, desired, store, lease, settings.policy(), world, first)
+                result = apply_plan(plan, desired, store, lease, session.settings.policy(), world, first)
         if (result.number, result.already, loaded) == (None, None, None):
             session.view.unapplied(plan)
         else:
@@ -127,10 +117,22 @@ def _load(path: Path | None) -> Plan | None:
     return None if path is None else codec.load_plan(read_plan(path), str(path))
 
 
-def _plan(session: Session, desired: Desired, allowances: Allowances, scope: Scope, world: World) -> Plan:
-    from planner.app import make_plan
+def _plan(session: Session, desired: Desired, allowances: Allowances, scope: Scope) -> Plan:
+    """Make a plan now, and show it.
 
-    return make_plan(desired, session.store(), session.settings.policy(), world, allowances, scope)
+    Raises:
+        Refused: a guard stands against it.
+    """
+    from planner.app import make_plan
+    from planner.guards import refused
+    from planner.views.report import report_of
+
+    with session.world(desired.nodes) as world:
+        plan = make_plan(desired, session.store(), session.settings.policy(), world, allowances, scope)
+    session.view.report(report_of(plan, file=desired.origin))
+    if plan.refusals:
+        raise refused(plan.refusals)
+    return plan
 
 
 def _ask() -> None:

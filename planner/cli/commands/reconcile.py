@@ -49,7 +49,7 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
         desired = session.desired()
         if mode == "report":
             return _report(session, desired, apply_changes=apply_changes)
-        with session.store().lock(desired.cluster, "reconcile", session.settings.lock_timeout) as lease:
+        with session.lock(desired.cluster, "reconcile") as lease:
             _recover(session, desired.cluster, lease)
             _repair(session, desired, lease, apply_changes=apply_changes)
     return 0
@@ -63,7 +63,6 @@ def _recover(session: Session, cluster: str, lease: Lease) -> None:
         return
     session.view.recovering(record, dry_run=False)
     with session.world(record.intent.nodes, writes=True) as world:
-        session.control.attach(lease)
         result = recover(record, lease, session.settings.policy(), world)
     session.view.recovered(result)
 
@@ -74,7 +73,6 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
     store, policy = session.store(), session.settings.policy()
     check_elsewhere(store, desired)
     with session.world(desired.nodes) as world:
-        session.control.attach(lease)
         plan = make_plan(desired, store, policy, world)
     _show(session, plan, desired)
     try:

@@ -16,11 +16,8 @@ from planner.model import Cell
 from planner.results import Recovered
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from planner.model import Desired
-    from planner.ports import Holder, Lease, Record
-    from planner.store.sqlstore import SqlStore
+    from planner.ports import Holder, Record
 
 
 @click.command(cls=Command, codes=(0, 1, 4, 5, 64, 130))
@@ -115,7 +112,7 @@ def command(
             return
         with ExitStack() as stack:
             # The lock, from here on; a dry run only looks.
-            lease = None if dry_run else stack.enter_context(_locked(store, name, session))
+            lease = None if dry_run else stack.enter_context(session.lock(name, "recover"))
             holder = store.holder(name) if dry_run else None
             record = what_to_recover(store, name)
             if record is None:
@@ -133,7 +130,6 @@ def command(
             unchanged = desired.origin if desired and speaks_as_before(before, record) else ""
             how = [f"--node-url {text}" for text in node_url] + ["--api-from-file"] * api_from_file
             with session.world(record.intent.nodes, writes=True) as world:
-                session.control.attach(lease)
                 policy = session.settings.policy()
                 result = recover(record, lease, policy, world, aside, how=how, unchanged=unchanged)
         session.view.recovered(result)
@@ -147,17 +143,13 @@ def _running(session: Session, record: Record, holder: Holder) -> None:
     )
 
 
-def _locked(store: SqlStore, name: str, session: Session) -> AbstractContextManager[Lease]:
-    return store.lock(name, "recover", session.settings.lock_timeout)
-
-
 def _give_up(cells: list[Cell], name: str, session: Session, *, ask_file: bool) -> None:
     """Stop naming cells. Whoever names the cluster instead of the file is not asked what the file says."""
     from planner.app import give_up
 
     desired = session.desired() if ask_file else None
     store = session.store(create=False)
-    with _locked(store, name, session) as lease:
+    with session.lock(name, "recover") as lease:
         given_up = give_up(cells, name, store, lease, desired)
     session.view.recovered(Recovered(given_up=given_up))
 

@@ -12,10 +12,15 @@ depends_on = None
 
 LAST_APPLIED = """
 INSERT INTO planner_file (cluster, source)
-SELECT cluster, source FROM planner_transaction WHERE number IN (
+SELECT cluster, CASE WHEN EXISTS (
+    SELECT 1 FROM planner_step
+    WHERE transaction_number = planner_transaction.number AND reason LIKE 'undo of %'
+) THEN '' ELSE source END
+FROM planner_transaction WHERE number IN (
     SELECT MAX(number) FROM planner_transaction WHERE state = 'applied' GROUP BY cluster
 )
 """
+"""An undo named the file that it was made with, and leads to what no file asks for."""
 
 
 def upgrade() -> None:
