@@ -33,8 +33,7 @@ def judged(bench: Bench, *, apply_changes: bool = False) -> str:
     try:
         check_reviewed(bench.file, bench.store, apply_changes=apply_changes)
     except StalePlan as stale:
-        superseded = "older than" in stale.what or "is not what was applied last" in stale.what
-        return "older" if superseded else "unreviewed"
+        return "older" if stale.why.startswith("this very file was applied") else "unreviewed"
     return "repair"
 
 
