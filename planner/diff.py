@@ -12,6 +12,7 @@ silent      present    no        unmanaged; with ``prune: true`` delete
 not wanted  absent     yes       forget: no request
 ==========  =========  ========  ==================================================
 
+What another cluster's name manages on the same node, in the same store, is never pruned.
 Without ``prune: true`` a cell that is neither declared nor managed is never touched, but for one on the watch
 list that is not as its transaction left it: it goes back to that outcome, as a ``late effect of TX n``
 (transaction law 10).
@@ -182,8 +183,9 @@ def diff(
             wish = group.state if group and node.name in chosen else None
             managed = knowledge.managed.get(key)
             seen, moved = presences[cell], None
+            prune = desired.prune and key not in knowledge.others
             if key in late:
-                moved = _late(cell, late[key], wish, seen, managed, prune=desired.prune)
+                moved = _late(cell, late[key], wish, seen, managed, prune=prune)
             if moved is not None:
                 (draft.creates if moved.action is Action.CREATE else draft.deletes).append(moved)
             else:
@@ -194,7 +196,7 @@ def diff(
                     seen,
                     managed,
                     delete_adopted=allow_delete_adopted,
-                    prune=desired.prune,
+                    prune=prune,
                 )
     return Changes(
         tuple(draft.creates),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -199,6 +200,7 @@ def _warnings(
         )
     warnings += node_warnings(desired, knowledge, scope)
     warnings += _asides_adopted(desired, knowledge, changes)
+    warnings += _others(desired, knowledge, changes)
     if changes.kept:
         groups = len({cell.group for cell in changes.kept})
         warnings.append(
@@ -218,6 +220,18 @@ def _asides_adopted(desired: Desired, knowledge: Knowledge, changes: Changes) ->
         yield (
             f"set aside in TX {number}, as declared now, and adopted: {', '.join(cells)}; with the apply "
             f"{agreeing(len(cells), 'it is', 'they are')} set aside no longer"
+        )
+
+
+def _others(desired: Desired, knowledge: Knowledge, changes: Changes) -> Iterator[str]:
+    """What would be pruned, if another cluster's name did not manage it."""
+    urls = {node.name: node.url for node in desired.nodes}
+    owners = [knowledge.others.get((cell.group, urls[cell.node])) for cell in changes.unmanaged]
+    for name, cells in sorted(Counter(owner for owner in owners if owner).items()):
+        them = agreeing(cells, "it", "them")
+        yield (
+            f"{count(cells, 'unmanaged cell')} {agreeing(cells, 'stays', 'stay')}: cluster {name!r} of this "
+            f"store manages {them}; delete {them} with `state: absent`"
         )
 
 

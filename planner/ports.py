@@ -7,7 +7,7 @@ an in-memory cluster with virtual time.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -204,6 +204,8 @@ class Knowledge:
         unfinished: number of the unfinished transaction, if there is one.
         watched: cells with an unanswered write, and cells set aside by hand.
         protected: groups that the file protected when it was last applied.
+        others: what is managed under other clusters' names, see `Store.managed_besides`; read only for a file
+            that prunes.
     """
 
     store: str
@@ -214,6 +216,7 @@ class Knowledge:
     unfinished: int | None = None
     watched: tuple[Watched, ...] = ()
     protected: frozenset[str] = frozenset()
+    others: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 class Holder(NamedTuple):
@@ -296,6 +299,9 @@ class Store(Protocol):
 
     def set_aside(self, cluster: str) -> tuple[tuple[int, Cell], ...]:
         """Cells that were set aside by hand and not verified since, with their transactions."""
+
+    def managed_besides(self, cluster: str) -> Mapping[tuple[str, str], str]:
+        """What is managed under other clusters' names: these, by (group, canonical URL)."""
 
     def unfinished_besides(self, cluster: str) -> tuple[Unfinished, ...]:
         """The unfinished transactions of all other clusters."""

@@ -20,7 +20,7 @@ from planner.transaction import Abandoned, Transaction, runs_of
 from planner.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from planner.model import Desired, Plan, Policy, Presence, Seen
     from planner.ports import Knowledge, Lease, Store
@@ -58,19 +58,9 @@ def apply_plan(
         LockLost: the lock went in the middle.
         Interrupted: before anything was changed.
     """
-    if plan.cluster != desired.cluster:
-        raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
-    knowledge = store.knowledge(plan.cluster)
-    check_finished(store, plan.cluster, knowledge)
-    check_elsewhere(store, desired)
-    check_identity(desired, knowledge)
     sealed = codec.seal(plan)
-    _check_belongs(plan, desired, knowledge)
     digests = (sealed.digest, sealed.first_digest)
-    already = next(filter(None, (store.applied(plan.cluster, digest) for digest in digests)), None)
-    if already is None:
-        _check_serial(plan, knowledge)
-        refuse_if_guarded(plan, desired, knowledge)
+    knowledge, already = _check_offline(plan, digests, desired, store)
     scope = patterns_of(plan.scope)
     if plan.is_empty:
         source = _source(plan)
@@ -88,6 +78,7 @@ def apply_plan(
     intent = Intent(
         command, plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
     )
+    check_elsewhere(store, desired)  # again: that name's lock is not ours, and reading took a while
     number = lease.begin(intent)
     world.reporter.emit(Event("begun", total=len(plan.steps), data={"transaction": number}))
     transaction = Transaction(
@@ -107,6 +98,34 @@ def apply_plan(
     tidy(desired, store, lease, policy, world, scope)
     not_ours = tuple(each.step.cell for each in outcome.in_state(StepState.NOT_OURS))
     return Applied(plan, number, not_ours)
+
+
+def _check_offline(
+    plan: Plan, digests: Iterable[str], desired: Desired, store: Store
+) -> tuple[Knowledge, int | None]:
+    """All that can be refused before a node is asked.
+
+    Args:
+        plan: what is to be applied.
+        digests: those by which the store may know it.
+        desired: the file as it is now.
+        store: what is remembered.
+
+    Returns:
+        What the store knows, and the transaction that has applied this very plan, if there is one.
+    """
+    if plan.cluster != desired.cluster:
+        raise _stale(f"it was made for cluster {plan.cluster!r}, and the file names {desired.cluster!r}")
+    knowledge = store.knowledge(plan.cluster)
+    check_finished(store, plan.cluster, knowledge)
+    check_elsewhere(store, desired)
+    check_identity(desired, knowledge)
+    _check_belongs(plan, desired, knowledge)
+    already = next(filter(None, (store.applied(plan.cluster, digest) for digest in digests)), None)
+    if already is None:
+        _check_serial(plan, knowledge)
+        refuse_if_guarded(plan, desired, knowledge)
+    return knowledge, already
 
 
 def _run(

@@ -80,6 +80,8 @@ def survey(
     check_prune(desired)
     watched = to_watch(store, desired.cluster, policy, world.clock)
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
+    if desired.prune:
+        knowledge = replace(knowledge, others=store.managed_besides(desired.cluster))
     size = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
     part, known = part_of(desired, knowledge, scope)
     inventory = take_lists(part.nodes, policy, world)

@@ -157,6 +157,14 @@ def _steps(connection: Connection, numbers: Iterable[int]) -> dict[int, tuple[St
     return {number: tuple(steps) for number, steps in found.items()}
 
 
+def managed_besides(connection: Connection, cluster: str) -> dict[tuple[str, str], str]:
+    """See `planner.ports.Store.managed_besides`."""
+    rows = connection.execute(
+        select(managed.c.group_id, managed.c.url, managed.c.cluster).where(managed.c.cluster != cluster)
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 def unfinished_besides(connection: Connection, cluster: str) -> tuple[Unfinished, ...]:
     """See `planner.ports.Store.unfinished_besides`."""
     rows = connection.execute(

@@ -17,7 +17,7 @@ from planner.store.lease import SqlLease
 from planner.store.tables import cluster as clusters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -96,6 +96,11 @@ class SqlStore:
         """Cells that were set aside by hand and not verified since, with their transactions."""
         with self._database.reading() as connection:
             return reading.set_aside(connection, cluster)
+
+    def managed_besides(self, cluster: str) -> Mapping[tuple[str, str], str]:
+        """What is managed under other clusters' names: these, by (group, canonical URL)."""
+        with self._database.reading() as connection:
+            return reading.managed_besides(connection, cluster)
 
     def unfinished_besides(self, cluster: str) -> tuple[Unfinished, ...]:
         """The unfinished transactions of all other clusters."""

@@ -59,6 +59,7 @@ class Shop:
     folder: Path
     nodes: Mapping[str, str]
     settings: dict[str, str] = field(default_factory=lambda: dict(QUICK))
+    forks: Forks | None = None
 
     def file(self, *groups: str, name: str = "test", more: str = "") -> None:
         """Write groups.yaml; each group is a YAML item."""
@@ -96,7 +97,9 @@ class Shop:
         return Ended(process.returncode, out, err)
 
     def run(self, *arguments: str, **environment: str) -> Ended:
-        """Run a command to its end."""
+        """Run a command to its end; in a fork, where the test asks for `forked`."""
+        if self.forks is not None and not environment:
+            return self.forks.run(self, *arguments)
         return self.end(self.start(*arguments, **environment))
 
 
@@ -120,3 +123,9 @@ def cluster() -> Iterator[SimulatedCluster]:
 def shop(tmp_path: Path, cluster: SimulatedCluster) -> Shop:
     """A user's folder, with the nodes in the environment."""
     return Shop(tmp_path, cluster.urls)
+
+
+@pytest.fixture
+def forked(shop: Shop, forks: Forks) -> None:
+    """Let the shop run its commands in forks: what a command does is tested, not how it starts."""
+    shop.forks = forks

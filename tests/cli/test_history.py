@@ -10,6 +10,8 @@ import pytest
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 FILE = ("kept", "a", "{id: old, state: absent}")
 
 

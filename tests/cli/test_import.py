@@ -13,6 +13,8 @@ from planner.cli.main import invoke
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Ended, Shop
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 NEW = ("--name", "test", "--list-path", "/v1/group/", "--list-field", "groupIds")
 API = "version: 1\ncluster: {name: test, api: {list: {path: /v1/group/, field: groupIds}}}\n"
 HELD = {

@@ -9,6 +9,8 @@ import pytest
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 FILE = ("a", "b")
 
 

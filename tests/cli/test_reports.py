@@ -16,6 +16,8 @@ from planner.errors import PlannerError, WrongUsage
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 FILE = ("kept", "a", "{id: old, state: absent}")
 
 

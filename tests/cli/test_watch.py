@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
+
+pytestmark = pytest.mark.usefixtures("forked")
 
 
 def test_an_effect_later_than_the_settle_time_is_found_and_planned_back(

@@ -134,6 +134,10 @@ class MemoryStore:
         """See the port."""
         return tuple(self.memory(cluster).watch.values())
 
+    def managed_besides(self, cluster: str) -> dict[tuple[str, str], str]:
+        """See the port."""
+        return {key: name for name, m in self._clusters.items() if name != cluster for key in m.managed}
+
     def unfinished_besides(self, cluster: str) -> tuple[Unfinished, ...]:
         """See the port."""
         return tuple(

@@ -321,6 +321,13 @@ class TestClose:
             assert older() == ["f1", "f2"]
         assert not bench.open().superseded("d", "f1")
 
+    def test_what_other_names_manage(self, store: Store) -> None:
+        for name, cell in (("c", Managed("x", "u")), ("d", Managed("x", "v")), ("e", Managed("y", "u"))):
+            with store.lock(name, "apply", NOW) as lease:
+                run_one(lease, cell)
+        assert store.managed_besides("c") == {("x", "v"): "d", ("y", "u"): "e"}
+        assert store.managed_besides("new").keys() == {("x", "u"), ("x", "v"), ("y", "u")}
+
     def test_of_protected_and_not_protected_wins(self, store: Store) -> None:
         with store.lock("c", "apply", NOW) as lease:
             run_one(lease, protected=("a",))

@@ -25,6 +25,7 @@ from tests.builders import (
     Bench,
     desired,
     group,
+    managed,
     refused,
 )
 from tests.laws.book import when
@@ -297,3 +298,26 @@ def test_a_partial_plan_finds_and_prunes_only_what_is_in_scope() -> None:
         found = plan.unmanaged if not prune else tuple(step.cell for step in reversed(plan.steps))
         assert found == (Cell("old1", "node01"), Cell("old1", "node02"))
         assert bench.asked(LIST, "", "node03") == []
+
+
+# Two names of a cluster in one store.
+
+
+def test_what_another_name_manages_on_the_same_nodes_is_not_pruned() -> None:
+    bench = bench_of("a", group("half", "node01"), prune=True, a=NAMES, x=NAMES, old=NAMES, half=NAMES)
+    theirs = bench.store.memory("theirs").managed
+    theirs |= managed("x") | managed("half", names=["node02"])
+    plan = bench.plan()
+    assert {str(step.cell) for step in plan.steps} == {
+        "half on node03", *(f"old on {name}" for name in NAMES)
+    }  # fmt: skip
+    assert [str(cell) for cell in plan.unmanaged] == ["half on node02", *(f"x on {name}" for name in NAMES)]
+    (warning,) = [each for each in plan.warnings if "theirs" in each]
+    assert warning == (
+        "4 unmanaged cells stay: cluster 'theirs' of this store manages them; "
+        "delete them with `state: absent`"
+    )
+    bench.file = replace(bench.file, prune=False)
+    assert not [each for each in bench.plan().warnings if "theirs" in each]
+    bench.file = replace(bench.file, groups=(group("x", state=ABSENT),))
+    assert {step.cell.group for step in bench.plan().steps} == {"x"}

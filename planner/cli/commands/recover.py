@@ -98,10 +98,7 @@ def command(
     given_up = [_cell("--forget", text) for text in forget]
     urls = _urls(node_url)
     if given_up and (dry_run or skip or accept or node_url or api_from_file):
-        raise WrongUsage(
-            "--forget goes with none of the options of a recovery",
-            next="run `planner recover` with those first, if there is something to recover",
-        )
+        raise _forget_goes_alone()
     with Session(flags, output, quiet=quiet) as session:
         desired = session.desired() if api_from_file else None  # once: it may be standard input
         name = desired.cluster if desired is not None and cluster is None else session.cluster(cluster)
@@ -133,6 +130,13 @@ def command(
                 policy = session.settings.policy()
                 result = recover(record, lease, policy, world, aside, how=how, unchanged=unchanged)
         session.view.recovered(result)
+
+
+def _forget_goes_alone() -> WrongUsage:
+    return WrongUsage(
+        "--forget goes with none of the options of a recovery",
+        next="run `planner recover` with those first, if there is something to recover",
+    )
 
 
 def _running(session: Session, record: Record, holder: Holder) -> None:
