@@ -31,7 +31,7 @@ def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = Fals
     if superseded and not last:
         raise StalePlan(
             f"{desired.origin} is not what was applied last, and nothing was changed",
-            why="this very file was applied; an undo, or a part of another file, came after it",
+            why="this very file was applied; an undo, or a part of another one, came after it",
             next="say in the file what is meant by now, or apply it again as it is: planner apply",
         )
     if superseded:

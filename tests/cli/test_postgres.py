@@ -60,7 +60,7 @@ def test_what_one_machine_applied_the_other_knows(here: Shop, there: Shop, clust
     ended = here.run("apply", "--yes")
     assert ended.code == 0, ended.err
     assert set(cluster.groups().values()) == {("a", "b", "kept")}
-    assert "TX 1 (apply) is applied" in there.run("status", "--check").out
+    assert "TX 1 (apply): applied" in there.run("status", "--check").out
     there.file("kept", "a")
     ended = there.run("apply", "--yes")  # `b` is managed, and no longer declared
     assert ended.code == 0, ended.err
