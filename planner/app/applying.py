@@ -78,6 +78,7 @@ def apply_plan(
     intent = Intent(
         command, plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
     )
+    check_elsewhere(store, desired)  # again: that name's lock is not ours, and reading took a while
     number = lease.begin(intent)
     world.reporter.emit(Event("begun", total=len(plan.steps), data={"transaction": number}))
     transaction = Transaction(

@@ -27,14 +27,14 @@ def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = Fals
     last = store.knowledge(desired.cluster).source
     if desired.digest == last:
         return
-    older = store.superseded(desired.cluster, desired.digest)
-    if older and not last:
+    superseded = store.superseded(desired.cluster, desired.digest)
+    if superseded and not last:
         raise StalePlan(
             f"{desired.origin} is not what was applied last, and nothing was changed",
             why="this very file was applied; an undo, or a part of another one, came after it",
             next="say in the file what is meant by now, or apply it again as it is: planner apply",
         )
-    if older:
+    if superseded:
         raise StalePlan(
             f"{desired.origin} is older than what was applied last, and nothing was changed",
             why="this very file was applied, and another one came after it",

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0004"
+VERSION = "0003"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(

@@ -21,11 +21,25 @@ from planner.app import (
 )
 from planner.errors import Incomplete, Reversed, WrongUsage
 from planner.model import Cell, Desired, Dialect, Node, StepState, TransactionState
+from planner.ports import Intent
 from planner.results import Aside, Status
 from planner.transaction import open_steps, states_of
 from planner.undo import build, cells_to_read, past_of
 from planner.verdict import Method
-from tests.builders import ABSENT, CLUSTER, DELETE, NAMES, NODES, PRESENT, READ, Bench, desired, group, url
+from tests.builders import (
+    ABSENT,
+    CLUSTER,
+    DELETE,
+    NAMES,
+    NODES,
+    PRESENT,
+    READ,
+    Bench,
+    desired,
+    group,
+    refused,
+    url,
+)
 
 POST, DEL = Method.CREATE, Method.DELETE
 
@@ -237,6 +251,21 @@ def test_an_unfinished_transaction_under_another_name_stands_against_an_apply() 
     bench.recover()
     check_elsewhere(bench.store, file)
     assert unfinished_elsewhere(bench.store, "new", {url("node02")}) is None
+
+
+def test_one_that_begins_under_another_name_while_the_nodes_are_read_stands_against_it_too() -> None:
+    """Each name has a lock of its own, and to read every cell of a big plan takes a while."""
+    bench = Bench("a")
+    plan = bench.plan()
+
+    def begin_elsewhere() -> None:
+        if not bench.store.history("new"):
+            with bench.store.lock("new", "apply", 0) as lease:
+                lease.begin(Intent("apply", NODES, plan.steps, bench.policy))
+
+    bench.on(READ, "a", "node01", begin_elsewhere)
+    error = refused(bench, Incomplete, lambda: bench.apply(plan), 4)
+    assert "cluster 'new'" in error.what
 
 
 def test_the_status_names_it_too() -> None:

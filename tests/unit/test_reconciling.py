@@ -33,7 +33,8 @@ def judged(bench: Bench, *, apply_changes: bool = False) -> str:
     try:
         check_reviewed(bench.file, bench.store, apply_changes=apply_changes)
     except StalePlan as stale:
-        return "older" if "older" in stale.what else "unreviewed"
+        superseded = "older than" in stale.what or "is not what was applied last" in stale.what
+        return "older" if superseded else "unreviewed"
     return "repair"
 
 

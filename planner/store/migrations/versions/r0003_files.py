@@ -1,32 +1,31 @@
-"""Every file that was applied, in order, and not only the last one: an older one is told by it."""
+"""Every file that was applied, in order: by them a scheduled run tells the last one from the older ones."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-BEFORE = """
+FROM_HISTORY = """
 INSERT INTO planner_applied_file (cluster, source, position, whole)
-SELECT cluster, source, MAX(number), TRUE FROM planner_transaction AS older
-WHERE state = 'applied' AND source <> '' AND NOT EXISTS (
-    SELECT 1 FROM planner_file AS last WHERE last.cluster = older.cluster AND last.source = older.source
-)
-GROUP BY cluster, source
+SELECT cluster, file, MAX(number), TRUE FROM (
+    SELECT cluster, number, CASE WHEN EXISTS (
+        SELECT 1 FROM planner_step
+        WHERE transaction_number = planner_transaction.number AND reason LIKE 'undo of %'
+    ) THEN '' ELSE source END AS file
+    FROM planner_transaction WHERE state = 'applied'
+) AS applied
+GROUP BY cluster, file
 """
-
-LAST = """
-INSERT INTO planner_applied_file (cluster, source, position, whole)
-SELECT cluster, source, 1 + COALESCE((SELECT MAX(number) FROM planner_transaction), 0), TRUE FROM planner_file
-"""
+"""An undo named the file that it was made with, and leads to what no file asks for."""
 
 
 def upgrade() -> None:
-    """Take the older ones from the transactions."""
+    """Take them from the transactions that were applied."""
     op.create_table(
         "planner_applied_file",
         sa.Column("cluster", sa.Text(), nullable=False),
@@ -39,6 +38,4 @@ def upgrade() -> None:
         ),
         sqlite_with_rowid=False,
     )
-    op.execute(BEFORE)
-    op.execute(LAST)
-    op.drop_table("planner_file")
+    op.execute(FROM_HISTORY)
