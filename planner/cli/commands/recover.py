@@ -116,9 +116,7 @@ def command(
                 _nothing(session, name)
                 return
             aside = steps_to_set_aside(record, skip, accepted)
-            before, record = record, _moved(record, urls)
-            if desired is not None:
-                record = _spoken_to(record, desired, session)
+            before, record = record, _spoken_to(_moved(record, urls), desired, session)
             if holder is not None:
                 _running(session, record, holder)
             session.view.recovering(record, dry_run=dry_run, aside=aside)
@@ -176,10 +174,12 @@ def _cell(option: str, text: str) -> Cell:
     return Cell(group, node)
 
 
-def _spoken_to(record: Record, desired: Desired, session: Session) -> Record:
-    """The transaction, its nodes spoken to as the file says."""
+def _spoken_to(record: Record, desired: Desired | None, session: Session) -> Record:
+    """The transaction, its nodes spoken to as the file says; as the journal says where there is no file."""
     from planner.app import with_api_of
 
+    if desired is None:
+        return record
     record, remarks = with_api_of(desired, record)
     for remark in remarks:
         session.view.warning(remark)
