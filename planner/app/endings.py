@@ -30,7 +30,10 @@ def failure_of(outcome: Outcome) -> PlannerError:
         if outcome.interrupted and not outcome.touched:
             return Interrupted(f"{begin} before anything was changed", ending=ending_of(outcome))
         return Reversed(
-            f"{begin}. Reversed: every node is as it was", details=details[:SHOWN], ending=ending_of(outcome)
+            f"{begin}. Reversed: every node is as it was",
+            next=f"see what each step met: planner show {outcome.number}",
+            details=details[:SHOWN],
+            ending=ending_of(outcome),
         )
     if outcome.in_state(StepState.UNDO_FAILED):
         return incomplete(begin, outcome)
