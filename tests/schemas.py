@@ -83,6 +83,14 @@ def check_event(event: Any) -> None:
         check_sum(event["document"].get("steps"))
 
 
+def check_log(text: str) -> list[Any]:
+    """Fail unless every line that begins as JSON does is a line of the log; return them."""
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    for line in lines:
+        _check(validator("log"), line)
+    return lines
+
+
 def check_sum(steps: Any) -> None:
     """Fail unless the counts of steps add up."""
     if isinstance(steps, dict):

@@ -72,9 +72,10 @@ class LogReporter:
         self._shown.emit(event)
         if event.kind == "progress" or not LOGGER.isEnabledFor(logging.DEBUG):
             return
-        fields = {"event": event.kind, "node": event.node, "group": event.group, "text": event.text}
+        found = {"event": event.kind, "node": event.node, "group": event.group, "text": event.text}
+        fields: dict[str, str | int] = {key: value for key, value in found.items() if value}
         if event.step is not None:
-            fields |= {"step": str(event.step.number), "action": event.step.action.value}
-        fields = {key: value for key, value in fields.items() if value}
-        words = json.dumps(" ".join(fields.values()), ensure_ascii=True)[1:-1]  # no control characters
+            fields |= {"step": event.step.number, "action": event.step.action.value}
+        # As JSON: no control characters.
+        words = json.dumps(" ".join(map(str, fields.values())), ensure_ascii=True)[1:-1]
         LOGGER.debug(words, extra={"fields": fields})

@@ -20,7 +20,7 @@ from planner.ports import CellMark, Intent, Wave
 from planner.simulator import SimulatedCluster
 from planner.store import open_store
 from tests.cli.conftest import Ended, Shop
-from tests.schemas import check_document
+from tests.schemas import check_document, check_log
 
 Run: TypeAlias = Callable[..., Ended]
 
@@ -140,6 +140,20 @@ def test_the_exit_code_is_the_same_in_every_format(
         assert told == ["locked", "applied", "no changes", "stale", "refused", "failed", "failed"]
         started = [summary["steps"] and summary["steps"]["never_started"] for _, summary in ends]
         assert started == [3, 0, 0, 3, 4, None, None]
+
+
+def test_the_log_in_json_is_what_its_schema_says(run: Run, shop: Shop, cluster: SimulatedCluster) -> None:
+    shop.file("kept", "old", "a")
+    cluster.set_faults("node02:POST:error-before=1")
+    log = ("--log-level", "debug", "--log-format", "json")
+    ended = run("apply", "--yes", "--quiet", "--retries", "1", *log)
+    assert ended.code == 3
+    lines = check_log(ended.err)
+    kinds = {line.get("event") for line in lines}
+    assert {"phase", "begun", "started", "retried", "failed", "undone"} <= kinds
+    steps = {line["step"] for line in lines if line.get("event") == "started"}
+    assert steps <= {1, 2, 3}
+    assert 2 in steps, "a number, as in every document"
 
 
 def test_a_reconcile_ends_with_a_summary_too(run: Run, shop: Shop, cluster: SimulatedCluster) -> None:
