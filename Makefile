@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 N      ?= 50000
 PYTEST_ARGS ?=
+# Many tests wait for a time-out or a server: one worker more than there are cores.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
 POETRY_VERSION        := 2.5.1
 POETRY_EXPORT_VERSION := 1.10.1
@@ -33,7 +35,7 @@ demo: $(VENV)/.run-installed ## Show the main job on a simulated cluster: plan, 
 	@$(BIN)/python -m planner.cli demo
 
 test: lint ## Run every check: lint, types, architecture, and the whole test suite
-	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev-installed ## Run ruff, mypy and import-linter, and check the lock
 	$(BIN)/ruff check .
@@ -47,7 +49,7 @@ format: $(VENV)/.dev-installed ## Format the code and repair what ruff can repai
 	$(BIN)/ruff format .
 
 soak: $(VENV)/.dev-installed ## Run the long tests, some 20 minutes: kill -9 at every request and at random times, many seeds of faults
-	$(BIN)/python -m pytest -n auto -m slow --timeout 300 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow --timeout 300 $(PYTEST_ARGS)
 
 simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the engine (make simulate N=50000)
 	$(BIN)/python -m tests.simulation --seeds $(N)
