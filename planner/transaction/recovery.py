@@ -63,7 +63,8 @@ def states_of(record: Record) -> Iterator[tuple[Step, StepState]]:
 
 def _restore(run: StepRun, mark: CellMark, now: float) -> None:
     run.state = mark.state
-    run.sent = mark.tried  # for the counts alone
+    # For the counts alone. What no node took (refused connections) was begun all the same, and its note says so.
+    run.sent = mark.tried or bool(mark.note)
     run.unanswered = mark.unanswered
     run.note = mark.note
     if mark.state not in FINISHED:

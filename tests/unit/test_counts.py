@@ -147,3 +147,16 @@ def test_a_recovery_that_is_abandoned_tells_it_too() -> None:
         bench.recover()
     assert caught.value.ending is not None
     assert caught.value.ending.steps.total == 3
+
+
+def test_a_recovery_counts_what_never_reached_its_node_as_the_run_did() -> None:
+    bench = Bench("a", parallelism=1)
+    bench.on(POST, "a", "node01", lambda: bench.kill("node02"))
+    bench.always(DEL, "a", "node01", "error_before")
+    rest = {"not_applied": 1, "never_started": 1}
+    assert counted(ending(bench, Incomplete).steps) == {"failed": 1, **rest}
+    bench.heal()
+    bench.kill()
+    recovered = bench.recover()
+    assert recovered is not None
+    assert counted(recovered.steps) == {"reversed": 1, **rest}
