@@ -63,7 +63,7 @@ def states_of(record: Record) -> Iterator[tuple[Step, StepState]]:
 
 def _restore(run: StepRun, mark: CellMark, now: float) -> None:
     run.state = mark.state
-    # For the counts alone. What no node took (refused connections) was begun all the same, and its note says so.
+    # For the counts alone. What no node took (refused connections) was begun all the same: its note tells.
     run.sent = mark.tried or bool(mark.note)
     run.unanswered = mark.unanswered
     run.note = mark.note
