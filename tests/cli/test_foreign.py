@@ -333,6 +333,8 @@ def test_a_failure_on_one_foreign_node_reverses_the_other_in_its_own_way(tmp_pat
         assert ended.code == 3
         assert "cluster.api.created" in ended.err
         assert cluster.all_hold(*HELD)
-        assert cluster.nodes["east"].writes == {
-            (method, group): 1 for method in ("POST", "DELETE") for group in ("a", "b/c")
-        }
+        writes = cluster.nodes["east"].writes
+        assert writes["POST", "a"] == writes["DELETE", "a"] == 1
+        # The other one may not have begun when the west failed.
+        assert writes["POST", "b/c"] == writes["DELETE", "b/c"] <= 1
+        assert writes.total() in (2, 4)
