@@ -69,12 +69,6 @@ class Sealed:
     canonical: str
     digest: str
 
-    @property
-    def first_digest(self) -> str:
-        """The digest in a plan file of the first planner, which knew no protection."""
-        text = self.canonical.replace('"protects":[],', "", 1).replace('"unprotects":[],', "", 1)
-        return _sha256(text)
-
     def line(self) -> str:
         """What `load_plan` reads, in one line, for the journal; only the order of labels is lost."""
         head = f'"format":"{FORMAT}","version":{VERSION},"digest":"{self.digest}"'

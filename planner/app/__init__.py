@@ -15,7 +15,7 @@
     endings.py      how a transaction's outcome becomes a result or an error
 """
 
-from planner.app.applying import apply_plan, refuse_if_guarded
+from planner.app.applying import apply_plan
 from planner.app.asides import give_up
 from planner.app.planning import (
     Allowances,
@@ -48,7 +48,6 @@ __all__ = [
     "make_plan",
     "make_undo",
     "recover",
-    "refuse_if_guarded",
     "speaks_as_before",
     "status",
     "steps_to_set_aside",

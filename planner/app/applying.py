@@ -20,7 +20,7 @@ from planner.transaction import Abandoned, Transaction, runs_of
 from planner.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from planner.model import Desired, Plan, Policy, Presence, Seen
     from planner.ports import Knowledge, Lease, Store
@@ -59,8 +59,7 @@ def apply_plan(
         Interrupted: before anything was changed.
     """
     sealed = codec.seal(plan)
-    digests = (sealed.digest, sealed.first_digest)
-    knowledge, already = _check_offline(plan, digests, desired, store)
+    knowledge, already = _check_offline(plan, sealed.digest, desired, store)
     scope = patterns_of(plan.scope)
     if plan.is_empty:
         source = _source(plan)
@@ -73,7 +72,7 @@ def apply_plan(
         return _confirm_applied(plan, already, seen, knowledge.protected)
     _check_seen(plan, seen)
     if seen.lossy:
-        refuse_if_guarded(plan, desired, knowledge, seen.lossy)
+        _refuse_if_guarded(plan, desired, knowledge, seen.lossy)
     runs = runs_of(plan.steps, plan.nodes, policy, seen.began)
     intent = Intent(
         command, plan.nodes, plan.steps, policy, sealed.digest, plan.source, plan.allowances, sealed.line()
@@ -100,14 +99,12 @@ def apply_plan(
     return Applied(plan, number, not_ours)
 
 
-def _check_offline(
-    plan: Plan, digests: Iterable[str], desired: Desired, store: Store
-) -> tuple[Knowledge, int | None]:
+def _check_offline(plan: Plan, digest: str, desired: Desired, store: Store) -> tuple[Knowledge, int | None]:
     """All that can be refused before a node is asked.
 
     Args:
         plan: what is to be applied.
-        digests: those by which the store may know it.
+        digest: of the plan, by which the store knows it.
         desired: the file as it is now.
         store: what is remembered.
 
@@ -121,10 +118,10 @@ def _check_offline(
     check_elsewhere(store, desired)
     check_identity(desired, knowledge)
     _check_belongs(plan, desired, knowledge)
-    already = next(filter(None, (store.applied(plan.cluster, digest) for digest in digests)), None)
+    already = store.applied(plan.cluster, digest)
     if already is None:
         _check_serial(plan, knowledge)
-        refuse_if_guarded(plan, desired, knowledge)
+        _refuse_if_guarded(plan, desired, knowledge)
     return knowledge, already
 
 
@@ -269,7 +266,7 @@ def _confirm_applied(plan: Plan, already: int, seen: Observation, protected: fro
     return Applied(plan, already=already)
 
 
-def refuse_if_guarded(
+def _refuse_if_guarded(
     plan: Plan, desired: Desired, knowledge: Knowledge, lossy: Collection[Cell] = ()
 ) -> None:
     """Refuse a plan that a guard stands against, today's included.

@@ -165,7 +165,8 @@ def id_problem(group: str) -> str:
     """What the schema has against a group's id; empty where a file can hold it."""
     if _accepts_id()(group):
         return ""
-    return "an id must be text of at most 1024 characters without control characters, and not `.` or `..`"
+    most = _schema()["$defs"]["group"]["properties"]["id"]["maxLength"]
+    return f"an id must be text of at most {most} characters without control characters, and not `.` or `..`"
 
 
 def check_shape(tree: Tree, problems: Problems) -> None:

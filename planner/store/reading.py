@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, true
 
 from planner.model import UNFINISHED, Action, Cell, Managed, Presence, Step, StepState, TransactionState
-from planner.ports import CellMark, Intent, Knowledge, Record, Unfinished, Watched
-from planner.store.rows import to_message, to_nodes, to_policy, to_words
+from planner.ports import CellMark, Intent, Knowledge, Note, Record, Unfinished, Watched
+from planner.store.rows import to_nodes, to_policy, to_words
 from planner.store.tables import cluster as clusters
-from planner.store.tables import file, managed, node, protected, step, transaction, watch
+from planner.store.tables import file, managed, node, note, protected, step, transaction, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,8 @@ def record(connection: Connection, cluster: str, number: int) -> Record | None:
     marks = connection.execute(
         select(*MARK_COLUMNS).where(step.c.transaction_number == number).order_by(step.c.number)
     )
-    return _record(row, steps, tuple(CellMark(mark[0], StepState(mark[1]), *mark[2:]) for mark in marks))
+    told = tuple(CellMark(mark[0], StepState(mark[1]), *mark[2:]) for mark in marks)
+    return _record(row, steps, told, _notes(connection, [number]).get(number, ()))
 
 
 def history(connection: Connection, cluster: str, limit: int) -> tuple[Record, ...]:
@@ -86,8 +87,9 @@ def history(connection: Connection, cluster: str, limit: int) -> tuple[Record, .
         .order_by(transaction.c.number.desc())
         .limit(limit)
     ).all()
-    steps = _steps(connection, [row.number for row in rows])
-    return tuple(_record(row, steps.get(row.number, ()), ()) for row in rows)
+    numbers = [row.number for row in rows]
+    steps, notes = _steps(connection, numbers), _notes(connection, numbers)
+    return tuple(_record(row, steps.get(row.number, ()), (), notes.get(row.number, ())) for row in rows)
 
 
 def applied(connection: Connection, cluster: str, plan_digest: str) -> int | None:
@@ -157,6 +159,19 @@ def _steps(connection: Connection, numbers: Iterable[int]) -> dict[int, tuple[St
     return {number: tuple(steps) for number, steps in found.items()}
 
 
+def _notes(connection: Connection, numbers: Iterable[int]) -> dict[int, tuple[Note, ...]]:
+    """The notes of transactions, oldest first."""
+    found: dict[int, list[Note]] = {}
+    rows = connection.execute(
+        select(note.c.transaction_number, note.c.at, note.c.who, note.c.text)
+        .where(note.c.transaction_number.in_(list(numbers)))
+        .order_by(note.c.transaction_number, note.c.position)
+    )
+    for of, at, who, text in rows:
+        found.setdefault(of, []).append(Note(at, who, text))
+    return {number: tuple(notes) for number, notes in found.items()}
+
+
 def managed_besides(connection: Connection, cluster: str) -> dict[tuple[str, str], str]:
     """See `planner.ports.Store.managed_besides`."""
     rows = connection.execute(
@@ -177,7 +192,9 @@ def unfinished_besides(connection: Connection, cluster: str) -> tuple[Unfinished
     return tuple(Unfinished(row[0], row[1], frozenset(node.url for node in to_nodes(row[2]))) for row in rows)
 
 
-def _record(row: Row[Any], steps: tuple[Step, ...], marks: tuple[CellMark, ...]) -> Record:
+def _record(
+    row: Row[Any], steps: tuple[Step, ...], marks: tuple[CellMark, ...], notes: tuple[Note, ...]
+) -> Record:
     intent = Intent(
         command=row.command,
         nodes=to_nodes(row.nodes),
@@ -188,14 +205,13 @@ def _record(row: Row[Any], steps: tuple[Step, ...], marks: tuple[CellMark, ...])
         allowances=to_words(row.allowances),
         plan=row.plan,
     )
-    message, notes = to_message(row.message)
     return Record(
         number=row.number,
         cluster=row.cluster,
         state=TransactionState(row.state),
         intent=intent,
         marks=marks,
-        message=message,
+        message=row.message,
         started=row.started,
         finished=row.finished,
         holder=row.holder,

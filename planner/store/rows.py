@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from planner.errors import StoreFailed
 from planner.model import Dialect, Node, Policy
-from planner.ports import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-NOTES_KEPT = 50
-"""Notes of one transaction: a recovery that is tried every minute must not fill the store."""
+    from collections.abc import Callable
 
 _T = TypeVar("_T")
 
@@ -42,22 +38,6 @@ def policy_text(policy: Policy) -> str:
 def words_text(words: tuple[str, ...]) -> str:
     """Words as a JSON list."""
     return _dumps(words)
-
-
-def message_text(message: str, notes: Iterable[Note]) -> str:
-    """A message and the last notes as one text: the message is the first line, each note is one in JSON."""
-    line = clean(message).replace("\n", " ")
-    return "\n".join([line, *(_dumps(note._replace(text=clean(note.text))) for note in notes)])
-
-
-def to_message(text: str) -> tuple[str, tuple[Note, ...]]:
-    """Read what `message_text` wrote, or a message that was written before there were notes."""
-    message, *lines = text.split("\n")
-    try:
-        notes = tuple(Note(*json.loads(line)) for line in lines)
-    except (ValueError, TypeError):
-        return text, ()
-    return message, notes[-NOTES_KEPT:]
 
 
 def to_nodes(text: str) -> tuple[Node, ...]:

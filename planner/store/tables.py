@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0003"
+VERSION = "0004"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -158,6 +158,18 @@ Index(
     step.c.transaction_number,
     sqlite_where=text("state = 'set-aside'"),
     postgresql_where=text("state = 'set-aside'"),
+)
+
+note = Table(
+    "planner_note",
+    metadata,
+    _transaction(),
+    Column("position", Integer, nullable=False),  # in the order of their writing
+    Column("at", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    PrimaryKeyConstraint("transaction_number", "position"),
+    sqlite_with_rowid=False,
 )
 
 watch = Table(

@@ -15,11 +15,10 @@ from planner.model import (
     TransactionState,
     check_transaction_move,
 )
-from planner.ports import Note
 from planner.store import reading
-from planner.store.rows import clean, message_text, nodes_text, policy_text, to_message, words_text
+from planner.store.rows import clean, nodes_text, policy_text, words_text
 from planner.store.tables import cluster as clusters
-from planner.store.tables import file, managed, node, protected, step, transaction, watch
+from planner.store.tables import file, managed, node, note, protected, step, transaction, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +37,8 @@ WATCHED_AFTER = frozenset(
     }
 )
 """A transaction that comes to one of these puts its cells with unanswered writes on the watch list."""
+NOTES_KEPT = 50
+"""Notes of one transaction: a recovery that is tried every minute must not fill the store."""
 NAMED_CELLS = 20
 """How many cells an error names."""
 NEW_STEP = (str(StepState.PENDING), False, False, False, "", False)
@@ -137,8 +138,10 @@ def write_wave(
     if wave.marks:
         _write_marks(connection, number, wave)
     changes = {"state": str(new)} if new is not old else {}
-    if wave.message or wave.note:
-        changes["message"] = _message(connection, number, wave, Note(wall, who, wave.note))
+    if wave.message:
+        changes["message"] = clean(wave.message)
+    if wave.note:
+        _take_note(connection, number, (wall, who, clean(wave.note)))
     if new is not old and new not in UNFINISHED:
         changes["finished"] = wall
     if changes:
@@ -147,11 +150,15 @@ def write_wave(
         _watch(connection, cluster, number, new, wall)
 
 
-def _message(connection: Connection, number: int, wave: Wave, note: Note) -> str:
-    """The transaction's message after a wave: a new one replaces the old, a note is added to the others."""
-    stored = connection.execute(select(transaction.c.message).where(transaction.c.number == number)).scalar()
-    message, notes = to_message(stored or "")
-    return message_text(wave.message or message, (*notes, note) if wave.note else notes)
+def _take_note(connection: Connection, number: int, note_of: tuple[str, str, str]) -> None:
+    """Keep a note behind the others, and let the oldest go where there are too many."""
+    its = note.c.transaction_number == number
+    last = connection.execute(select(func.max(note.c.position)).where(its)).scalar() or 0
+    at, who, text = note_of
+    connection.execute(
+        insert(note).values(transaction_number=number, position=last + 1, at=at, who=who, text=text)
+    )
+    connection.execute(delete(note).where(its, note.c.position <= last + 1 - NOTES_KEPT))
 
 
 def close(connection: Connection, cluster: str, number: int, wave: Wave, closing: Closing, wall: str) -> None:

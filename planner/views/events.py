@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from planner.errors import PlannerError
     from planner.events import Event
-    from planner.model import Cell, Plan, Step
+    from planner.model import Plan, Step
     from planner.ports import Clock, Record, Reporter
     from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel

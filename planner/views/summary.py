@@ -64,11 +64,6 @@ class Row:
     protection: str = ""
     doubt: str = ""
 
-    @property
-    def why(self) -> str:
-        """What leaves its cells in doubt, and the reason."""
-        return ", ".join(filter(None, (self.doubt, self.reason)))
-
 
 @dataclass(frozen=True, slots=True)
 class Summary:

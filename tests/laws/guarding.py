@@ -175,7 +175,7 @@ def a_plan_that_was_applied_and_still_holds_is_done() -> None:
 # 9. Guards fail closed.
 
 
-@law("9.1", replaced(applying, "refuse_if_guarded", nothing))
+@law("9.1", replaced(applying, "_refuse_if_guarded", nothing))
 def a_limit_refuses_the_whole_plan() -> None:
     gone = [group(id, state=ABSENT) for id in "xyz"]
     held = dict.fromkeys("xyz", NAMES)
@@ -186,7 +186,7 @@ def a_limit_refuses_the_whole_plan() -> None:
         refused(bench, Refused, partial(bench.apply, plan), 7)
 
 
-@law("9.1", replaced(applying, "refuse_if_guarded", nothing))
+@law("9.1", replaced(applying, "_refuse_if_guarded", nothing))
 def limits_and_protection_of_today_count_for_a_plan_of_yesterday() -> None:
     gone = [group(id, state=ABSENT) for id in "xy"]
     today = (
@@ -224,7 +224,7 @@ def protection_outlives_the_entry() -> None:
     assert bench.holders("x") == set()
 
 
-@law("9.2", replaced(applying, "refuse_if_guarded", nothing))
+@law("9.2", replaced(applying, "_refuse_if_guarded", nothing))
 def a_plan_that_does_not_know_of_protection_is_refused_at_the_apply() -> None:
     bench = Bench(group("x", protect=True), "y")
     bench.apply()
@@ -244,7 +244,7 @@ def a_plan_that_would_lose_more_than_an_id_is_refused() -> None:
     assert bench.plan(lossy_delete=True).refusals == ()
 
 
-@law("9.3", replaced(applying, "refuse_if_guarded", nothing))
+@law("9.3", replaced(applying, "_refuse_if_guarded", nothing))
 def a_record_that_became_richer_since_the_plan_refuses_it() -> None:
     """Without this guard the check right before the write would still reverse it; a refusal comes earlier."""
     bench = Bench(group("old", state=ABSENT), holds={"old": NAMES})

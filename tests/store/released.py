@@ -42,7 +42,9 @@ def fill(url: str) -> None:
         lease.commit(number, Wave((mark(2, S.UNDONE, unanswered=True),), T.REVERSED))
         number = lease.begin(intent("excepted"))
         lease.commit(number, Wave((mark(1, S.UNDO_FAILED, note="500"),), T.REVERSE_INCOMPLETE))
-        lease.commit(number, Wave((mark(1, S.SET_ASIDE),), T.CLOSED_WITH_EXCEPTIONS))
+        lease.commit(
+            number, Wave((mark(1, S.SET_ASIDE),), T.CLOSED_WITH_EXCEPTIONS, note="set aside by hand")
+        )
         number = lease.begin(intent("open"))
         lease.commit(number, Wave((mark(1, S.STARTED), mark(2, S.UNKNOWN, suspect=True, tried=True))))
 

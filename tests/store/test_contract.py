@@ -10,8 +10,8 @@ import pytest
 from planner.errors import Incomplete, Locked, LockLost, StoreFailed
 from planner.model import Cell, IllegalMove, Managed, Policy, Presence, Step, StepState, TransactionState
 from planner.ports import CellMark, Closing, Knowledge, Lease, Store, Unfinished, Watched, Wave
-from planner.store.rows import NOTES_KEPT
 from planner.store.sqlstore import owner
+from planner.store.writing import NOTES_KEPT
 from tests.store.bench import NODES, STEPS, WALL, Bench, intent, mark
 
 S, T = StepState, TransactionState

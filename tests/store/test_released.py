@@ -43,6 +43,8 @@ def test_a_store_of_a_released_version_goes_on(bench: Bench, version: str) -> No
         (2, T.REVERSED),
         (1, T.APPLIED),
     ]
+    noted = [note.text for note in store.history("c")[1].notes]
+    assert noted == (["set aside by hand"] if version >= "0004" else [])
     unfinished = store.record("c", 4)
     assert unfinished is not None
     assert unfinished.intent == intent("open")

@@ -68,7 +68,7 @@ def _recover(session: Session, cluster: str, lease: Lease) -> None:
 
 
 def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: bool) -> None:
-    from planner.app import apply_plan, check_elsewhere, check_reviewed, make_plan, refuse_if_guarded
+    from planner.app import apply_plan, check_elsewhere, check_reviewed, make_plan
 
     store, policy = session.store(), session.settings.policy()
     check_elsewhere(store, desired)
@@ -83,7 +83,6 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
         session.view.info(f"{stale.what}: nothing differs, so there is nothing to decide")
         session.view.unapplied(plan)
         return
-    refuse_if_guarded(plan, desired, store.knowledge(desired.cluster))
     with session.world(desired.nodes, writes=True) as world:
         result = apply_plan(plan, desired, store, lease, policy, world, command="reconcile")
     if result.number is None:
