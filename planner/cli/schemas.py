@@ -14,7 +14,7 @@ SCHEMAS = {
     "plan": "a plan file; plan and undo with --format json",
     "events": "one line of apply and reconcile with --format json",
     "applied": "what an apply came to, as one document",
-    "recovering": "recover --dry-run --format json",
+    "recovering": "recover --dry-run --format json, if anything is open",
     "recovered": "recover --format json",
     "status": "status --format json",
     "history": "history --format json",
