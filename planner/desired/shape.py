@@ -165,7 +165,7 @@ def id_problem(group: str) -> str:
     """What the schema has against a group's id; empty where a file can hold it."""
     if _accepts_id()(group):
         return ""
-    most = _schema()["$defs"]["group"]["properties"]["id"]["maxLength"]
+    most = _schema()["$defs"]["text"]["maxLength"]
     return f"an id must be text of at most {most} characters without control characters, and not `.` or `..`"
 
 
