@@ -1,37 +1,43 @@
 # syntax=docker/dockerfile:1
-# docker build -t planner .
+# make image                                          with docker, podman or buildah, whichever there is
+# docker build --tag planner .
 # docker run --rm -v "$PWD:/work:ro" -v planner:/var/lib/planner planner plan
 #
-# Where packages come from a mirror, hand pip's configuration to the build; it is not kept in the image:
-# docker build --secret id=pip.conf,src=$HOME/.config/pip/pip.conf -t planner .
+# In a closed network, name a base image (Python 3.11 or newer with venv and pip: what `python3 -m venv` needs), and
+# hand over pip's configuration, which is not kept in the image. It may say `cert = /run/secrets/ca.pem`:
+# docker build --build-arg BASE=registry/python:3.13-slim --secret id=pip.conf,src=pip.conf --secret id=ca.pem,src=ca.pem .
 ARG BASE=python:3.13-slim
 
 # -- builder: the locked, hash-checked packages and planner in /opt/planner ------------------------------------
 FROM ${BASE} AS builder
-ARG POETRY_VERSION=2.5.1
-ARG POETRY_EXPORT_VERSION=1.10.1
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ENV PIP_CONFIG_FILE=/run/secrets/pip.conf \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
+    PIP_NO_COMPILE=1 \
     PIP_NO_INPUT=1 \
-    POETRY_VIRTUALENVS_CREATE=false
-
-RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    python -m venv /opt/poetry \
-    && /opt/poetry/bin/python -m pip install --only-binary :all: \
-        "poetry==${POETRY_VERSION}" "poetry-plugin-export==${POETRY_EXPORT_VERSION}" \
-    && python -m venv --without-pip /opt/planner
+    PYTHONDONTWRITEBYTECODE=1
 
 WORKDIR /src
-COPY pyproject.toml poetry.lock ./
-RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    /opt/poetry/bin/poetry export --extras postgresql --output /tmp/requirements.txt \
-    && /opt/poetry/bin/python -m pip --python /opt/planner/bin/python install \
-        --require-hashes --requirement /tmp/requirements.txt
+COPY .ci/requirements.py .ci/
+COPY poetry.lock ./
+# pip itself is the one that comes with the base's Python; all that it installs is checked against the lock.
+RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
+    python3 .ci/requirements.py postgresql metrics >/tmp/requirements.txt \
+    && python3 -m venv /opt/pip \
+    && python3 -m venv --without-pip /opt/planner \
+    && /opt/pip/bin/python -m pip --python /opt/planner/bin/python install \
+        --only-binary :all: --require-hashes --requirement /tmp/requirements.txt
 
-COPY README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY planner planner
-RUN /opt/poetry/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/dist . \
-    && /opt/poetry/bin/python -m pip --python /opt/planner/bin/python install --no-deps --no-index /tmp/dist/*.whl
+# Bytecode is made here, since nothing can be written where it runs. It is not compared with the sources, whose times
+# differ from build to build. Headers, and what only the build needed, are left out.
+RUN /opt/pip/bin/python -m pip --python /opt/planner/bin/python install \
+        --no-build-isolation --no-deps --no-index . \
+    && /opt/pip/bin/python -m pip --python /opt/planner/bin/python uninstall --yes poetry-core \
+    && rm -rf /opt/planner/include \
+    && find /opt/planner/lib -name tests -type d -prune -exec rm -rf {} + \
+    && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/planner/lib
 
 # -- the image: a Python, /opt/planner, and one writable folder --------------------------------------------------
 FROM ${BASE}

@@ -19,6 +19,7 @@
     app/                the use cases
     desired/            groups.yaml -> what is desired;  settings/: flags, environment, .env
     clock.py            real time;  control.py: signals, and the permit of every request
+    signals.py          what ends a run before it may have changed anything
 
     nodes/              adapters: HTTP,
     store/              SQLite and PostgreSQL,

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 
 from planner.errors import LockLost
 from planner.ports import Stop
+from planner.signals import STOPPING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
     from planner.ports import Clock, Lease
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, a pod's end, a terminal that was closed."""
 
 PROOF_LIFE = 5.0
 """Seconds after which a proof of the lock is worth nothing (transaction law 7)."""

@@ -32,6 +32,9 @@ def main() -> None:
 
         answer()
         return
+    from planner.signals import leave_when_stopped
+
+    leave_when_stopped()
     from planner.cli.main import run
 
     run()

@@ -14,8 +14,8 @@ import click
 
 from planner import __version__
 from planner.cli.codes import EXIT_CODES, write_codes
-from planner.control import STOPPING
 from planner.errors import Interrupted, PlannerError, WrongUsage
+from planner.signals import STOPPING, interrupt_when_stopped, leave_when_stopped
 from planner.words import nearest
 
 if TYPE_CHECKING:
@@ -103,14 +103,19 @@ def cli() -> None:
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code; a traceback is a bug."""
-    code, at_once = _invoke(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (BrokenPipeError, ValueError):
-            at_once = True  # whoever read us is gone
+    interrupt_when_stopped()
+    try:
+        code, at_once = _invoke(arguments)
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (BrokenPipeError, ValueError):
+                at_once = True  # whoever read us is gone
+    except KeyboardInterrupt:  # the command has ended, and what it printed may not be whole
+        os._exit(Interrupted.exit_code)
     if at_once:  # worker threads may still wait for an answer; nobody waits for them
         os._exit(code)
+    leave_when_stopped()
     sys.exit(code)
 
 
@@ -152,7 +157,7 @@ def _invoke(given: list[str] | None) -> tuple[int, bool]:
     except (click.Abort, KeyboardInterrupt) as stop:
         click.echo(err=True)  # after the terminal's ^C
         _show(Interrupted("Interrupted; nothing was changed"), arguments, getattr(stop, "view", None))
-        return Interrupted.exit_code, False
+        return Interrupted.exit_code, True
     except BrokenPipeError:
         return PlannerError.exit_code, True
     except PlannerError as error:

@@ -11,7 +11,7 @@ import pytest
 
 from planner.cli import session
 from planner.cli.main import invoke
-from planner.control import STOPPING
+from planner.signals import STOPPING
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
 
