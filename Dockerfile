@@ -13,7 +13,6 @@ FROM ${BASE} AS builder
 ENV PIP_CONFIG_FILE=/run/secrets/pip.conf \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
-    PIP_NO_COMPILE=1 \
     PIP_NO_INPUT=1 \
     PYTHONDONTWRITEBYTECODE=1
 
@@ -26,17 +25,19 @@ RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
     && python3 -m venv /opt/pip \
     && python3 -m venv --without-pip /opt/planner \
     && /opt/pip/bin/python -m pip --python /opt/planner/bin/python install \
-        --only-binary :all: --require-hashes --requirement /tmp/requirements.txt
+        --no-compile --only-binary :all: --require-hashes --requirement /tmp/requirements.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY planner planner
 # Bytecode is made here, since nothing can be written where it runs. It is not compared with the sources, whose times
 # differ from build to build. Headers, and what only the build needed, are left out.
 RUN /opt/pip/bin/python -m pip --python /opt/planner/bin/python install \
-        --no-build-isolation --no-deps --no-index . \
+        --no-compile --no-build-isolation --no-deps --no-index . \
     && /opt/pip/bin/python -m pip --python /opt/planner/bin/python uninstall --yes poetry-core \
     && rm -rf /opt/planner/include \
+    && find /opt/planner/bin ! -name planner ! -name 'python*' -type f -delete \
     && find /opt/planner/lib -name tests -type d -prune -exec rm -rf {} + \
+    && find /opt/planner/lib -type d -empty -delete \
     && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/planner/lib
 
 # -- the image: a Python, /opt/planner, and one writable folder --------------------------------------------------

@@ -8,6 +8,11 @@ PYTEST_ARGS ?=
 # Many tests wait for a time-out or a server: one worker more than there are cores.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
+BASE    ?=
+IMAGE   ?= planner
+BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
+BUILD_ARGS ?=
+
 POETRY_VERSION        := 2.5.1
 POETRY_EXPORT_VERSION := 1.10.1
 POETRY_MIRROR_VERSION := 0.6.5
@@ -24,7 +29,7 @@ INPUTS := poetry.lock pyproject.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test soak lint format simulate docs pictures lock clean
+.PHONY: help install demo test soak lint format simulate docs pictures image lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +66,13 @@ docs: $(VENV)/.dev-installed ## Write the reference again and build the document
 
 pictures: $(VENV)/.dev-installed ## Draw docs/pictures/ again, from real runs on a simulated cluster
 	@$(BIN)/python docs/pictures.py
+
+# In a closed network: make image BASE=registry/python:3.13-slim BUILD_ARGS='--secret id=pip.conf,src=pip.conf'
+image: ## Build the container image with docker, podman or buildah (BASE=, IMAGE=, BUILDER=, BUILD_ARGS=)
+	@test -n "$(BUILDER)" || { echo 'error: needs docker, podman or buildah' >&2; exit 1; }
+	$(BUILDER) build $(if $(BASE),--build-arg BASE=$(BASE)) --tag $(IMAGE) \
+	  --build-arg VERSION=$(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' planner/__init__.py) \
+	  --build-arg REVISION=$(shell git rev-parse HEAD 2>/dev/null || echo unknown) $(BUILD_ARGS) .
 
 # Poetry asks the index for a JSON page that many mirrors do not serve. The plugin reads the same simple index as
 # pip, and keeps its address out of the lock. The address and the certificates come from pip's configuration.
