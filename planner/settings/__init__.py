@@ -69,6 +69,7 @@ class Settings:
     watch: float = 604_800.0
     reverse_timeout: float = 300.0
     grace: float | None = None
+    backoff_after_failure: float = 600.0
     store: str = field(default="", repr=False)
     lock_timeout: float = 0.0
     log_level: str = "info"

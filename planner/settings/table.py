@@ -198,6 +198,12 @@ SETTINGS: tuple[Setting, ...] = (
         shown="no limit",
     ),
     Setting(
+        "backoff_after_failure",
+        "10m",
+        parse_duration,
+        "How soon `reconcile` tries changes again that were reversed; it doubles, and 0 is at once.",
+    ),
+    Setting(
         "store",
         None,
         _store,

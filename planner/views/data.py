@@ -35,6 +35,7 @@ OUTCOMES = {
     "locked": "locked",
     "lock-lost": "lock lost",
     "usage": "wrong usage",
+    "changes-pending": "changes pending",
 }
 """How an apply ended, by the code of its error; every other one has failed."""
 
