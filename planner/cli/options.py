@@ -37,8 +37,11 @@ NODES_ONLY = frozenset(
 )
 """Settings of commands that read nodes, and need no store."""
 
-UNATTENDED = frozenset({"backoff_after_failure"})
-"""Settings of the command that a scheduler runs; the others have no such flag."""
+OUTLETS = frozenset({"summary", "metrics_file", "pushgateway", "notify"})
+"""Settings of the commands that tell machines how they ended."""
+
+UNATTENDED = OUTLETS | {"backoff_after_failure"}
+"""Settings of the command that a scheduler runs; most others have no such flag."""
 
 MOST_TRANSACTIONS = 2**31 - 1
 """The largest number that every store can be asked for."""

@@ -19,7 +19,6 @@ from planner.events import EVENT_KINDS
 from planner.model import Action, Dialect, Limits, Presence, Refusal, StepState, TransactionState
 from planner.scope import PlanScope, Scope
 from planner.verdict import Method
-from planner.views.data import OUTCOMES
 from planner.views.events import TYPES
 from planner.views.summary import Summary
 from planner.views.tally import TITLES
@@ -119,7 +118,14 @@ def test_every_error_has_its_code_and_its_outcome() -> None:
     kinds: list[type[PlannerError]] = [PlannerError, *PlannerError.__subclasses__()]
     assert all(not kind.__subclasses__() for kind in kinds[1:])
     assert enum_of(EVENTS["$defs"]["errorCode"]) == {kind.code for kind in kinds}
-    ends = {"applied", "already applied", "no changes", "changes pending", "failed", *OUTCOMES.values()}
+    ends = {
+        "applied",
+        "already applied",
+        "no changes",
+        "changes pending",
+        "failed",
+        *(kind.outcome for kind in kinds),
+    }
     assert enum_of(EVENTS["$defs"]["summary"]["properties"]["outcome"]) == ends
 
 

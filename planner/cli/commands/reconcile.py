@@ -48,10 +48,11 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
       planner reconcile --apply-changes --lock-timeout 60s
       planner reconcile --mode report          # exit 2 on drift, changes nothing
     """
-    with Session(flags, output, quiet=quiet, events=True) as session:
+    with Session(flags, output, quiet=quiet, events=True, watched_as="reconcile") as session:
         desired = session.desired()
         if mode == "report":
-            return _report(session, desired, apply_changes=apply_changes)
+            session.exit_code = _report(session, desired, apply_changes=apply_changes)
+            return session.exit_code
         with session.lock(desired.cluster, "reconcile") as lease:
             _recover(session, desired.cluster, lease)
             _repair(session, desired, lease, apply_changes=apply_changes)
