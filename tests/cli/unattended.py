@@ -1,0 +1,276 @@
+"""One night of `planner reconcile`: again and again, like a CronJob's, while everything goes wrong.
+
+From one seed: somebody else's changes (also between a read of ours and our write), named faults, nodes that go
+and come back, newer files, SIGKILL at the n-th request or at some time, SIGTERM with a grace period, and now
+and then a second run at the same time. All faults are within the assumptions of docs/guarantees.md.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
+
+from planner.model import Cell
+from planner.simulator import SimulatedCluster
+from planner.simulator.node import Call, Node
+from tests.cli.conftest import Ended, Shop
+from tests.cli.forks import Fork, Forks
+from tests.cli.oracle import Oracle, Ran, Wish
+from tests.cli.witness import Witness
+
+POOL = tuple(f"g{number:02}" for number in range(8))
+FOREIGN = ("foreign-1", "foreign-2")
+"""No file ever names them."""
+
+SETTINGS = {
+    "PLANNER_CONNECT_TIMEOUT": "2s",
+    "PLANNER_READ_TIMEOUT": "250ms",
+    "PLANNER_SETTLE": "600ms",
+    "PLANNER_BACKOFF": "10ms",
+    "PLANNER_BACKOFF_MAX": "50ms",
+    "PLANNER_RETRIES": "2",
+    "PLANNER_REVERSE_TIMEOUT": "1200ms",
+}
+
+EVERYWHERE = (
+    "error-before=0.1,error-after=0.1",
+    "POST:error-after=0.3@503,DELETE:error-after=0.3,GET:error-before=0.1@502",
+    "rate-limit=0.15@0,unavailable=0.1",
+    "reset=0.15",
+    "GET:hang-before=0.04,POST:hang-after=0.1,DELETE:hang-after=0.1,POST:hang-before=0.05",
+    "POST:late=0.25@0.1,DELETE:late=0.25@0.1",
+    "POST:late-error=0.25@0.1,DELETE:late-error=0.25@0.1",
+)
+ON_ONE = (
+    "{node}:refuse=1",
+    "{node}:error-before=0.7",
+    "{node}:POST:error-before=1",
+    "{node}:DELETE:error-before=1",
+    "{node}:POST:hang-after=0.7,{node}:DELETE:hang-after=0.7",
+    "{node}:POST:late=0.7@0.1,{node}:DELETE:late-error=0.7@0.1",
+    "{node}:slow=0.5@0.1,reset=0.05",
+)
+LAST_RUNS = 100
+"""When nothing fails any more, so many runs are enough by far."""
+
+
+class Due(NamedTuple):
+    """Something that is to happen so many seconds after the start of a run."""
+
+    after: float
+    do: Callable[[], None]
+
+
+class Running:
+    """A run that has been started. It is not reaped before `end`, so that its descriptor means it alone."""
+
+    def __init__(self, fork: Fork) -> None:
+        self._fork = fork
+        self.descriptor = os.pidfd_open(fork.pid)
+        self.signals: set[int] = set()
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing happens to a run that has ended."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.descriptor, number)
+            self.signals.add(number)
+
+    def end(self) -> Ended:
+        """How it ended, which it has."""
+        os.close(self.descriptor)
+        return self._fork.end()
+
+
+@dataclass(slots=True)
+class Night:
+    """A cluster, two machines that share a store and a file, and the dice.
+
+    Attributes:
+        pause: of `--backoff-after-failure`.
+    """
+
+    cluster: SimulatedCluster
+    forks: Forks
+    witness: Witness
+    here: Shop
+    there: Shop
+    file: Path
+    dice: random.Random
+    pause: str
+    oracle: Oracle
+    version: int = 0
+
+    def live(self, seconds: float = 0, runs: int = 0) -> None:
+        """So many runs, and until so many seconds are over; then a calm end."""
+        until = monotonic() + seconds
+        self.new_file()
+        while runs > 0 or monotonic() < until:
+            runs -= 1
+            self._run_in_trouble()
+        self._end_well()
+
+    # The file.
+
+    def new_file(self, *, last: bool = False) -> None:
+        """Replace the file by a newer one, in one instant. The last one asks for nothing that may be refused."""
+        self.version += 1
+        groups: list[str] = []
+        wish: Wish = {}
+        for group in self.dice.sample(POOL, len(POOL)):
+            kind = self.dice.choices(("present", "absent", "silent", "some"), (10, 2, 0 if last else 2, 3))[0]
+            nodes = self.cluster.names
+            if kind == "some":
+                nodes = tuple(sorted(self.dice.sample(nodes, self.dice.randint(1, 2))))
+            if kind == "silent":
+                continue
+            absent, protect = kind == "absent", not last and self.dice.random() < 0.03
+            extras = [f"nodes: [{', '.join(nodes)}]"] if kind == "some" else []
+            extras += ["state: absent"] if absent else ["protect: true"] if protect else []
+            groups.append(f"{{{', '.join([f'id: {group}', *extras])}}}")
+            wish |= {Cell(group, node): not absent for node in nodes}
+        strict = not last and self.dice.random() < 0.1
+        limits = "{max_deletes: 1}" if strict else "{max_deletes: 100, max_delete_percent: 100}"
+        text = f"# {self.version}\nversion: 1\ncluster: {{name: test}}\nlimits: {limits}\ngroups: [{', '.join(groups)}]\n"
+        new = self.file.with_suffix(".new")
+        new.write_text(text, encoding="utf-8")
+        new.replace(self.file)
+        self.oracle.wishes.append(wish)
+        self.witness.tell(f"-- file {self.version}: {groups}")
+
+    # Trouble.
+
+    def _run_in_trouble(self) -> None:
+        dice = self.dice
+        if dice.random() < 0.12:
+            self.new_file()
+        faults = self._some_faults()
+        self.cluster.set_faults(faults)
+        for _ in range(dice.choice((0, 0, 1, 2))):
+            self._drift_of()()
+        flags = ["--mode", "report"] if dice.random() < 0.03 else []
+        flags += ["--apply-changes"] if dice.random() < 0.95 else []
+        flags += ["--grace", "300ms"] if dice.random() < 0.5 else []
+        flags += ["--parallelism", "1"] if dice.random() < 0.3 else []
+        span = dice.choice((0.1, 0.4, 1.0, 2.5))
+        agenda = [Due(dice.uniform(0, span), self._drift_of()) for _ in range(dice.choice((0, 0, 1, 2)))]
+        if dice.random() < 0.1:
+            agenda.append(Due(dice.uniform(0, span), lambda: self.cluster.set_faults(faults)))
+            faults = self._some_faults()
+        if dice.random() < 0.05:
+            agenda.append(Due(dice.uniform(0, span), self.new_file))
+        if dice.random() < 0.12:
+            node, down = dice.choice(self.cluster.names), dice.uniform(0, span)
+            agenda += [
+                Due(down, lambda: self.cluster.kill(node)),
+                Due(down + dice.uniform(0, 0.5), lambda: self.cluster.revive(node)),
+            ]
+        self._run(flags, agenda, span, f"faults {self.cluster.faults()}")
+
+    def _some_faults(self) -> str:
+        """Half of the time none."""
+        if self.dice.random() < 0.4:
+            return ""
+        chosen = self.dice.choice(EVERYWHERE + ON_ONE)
+        return chosen.format(node=self.dice.choice(self.cluster.names))
+
+    def _drift_of(self) -> Callable[[], None]:
+        """Somebody adds a record of a cell, or takes it away."""
+        group, node = self.dice.choice(POOL + FOREIGN), self.dice.choice(self.cluster.names)
+
+        def drift() -> None:
+            there = group in self.cluster.groups()[node]
+            self.cluster.change_groups(node, **{"remove" if there else "add": [group]})
+
+        return drift
+
+    def _run(self, flags: Sequence[str], agenda: list[Due], span: float, about: str) -> None:
+        """Start a run, let come what is due, and judge what is left when all is over."""
+        dice, runs = self.dice, list[Running]()
+        self.oracle.begins()
+        self._arm(runs)
+        deaths = dice.choices(
+            ((), (signal.SIGKILL,), (signal.SIGTERM,), (signal.SIGTERM, signal.SIGKILL), (signal.SIGTERM,) * 2),
+            (70, 15, 8, 4, 3),
+        )[0]
+        for number in deaths:
+            agenda.append(Due(dice.uniform(0, span), lambda number=number: runs[0].signal(number)))
+        second = dice.random() < 0.12
+        if second:
+            agenda.append(Due(dice.uniform(0, span), lambda: runs.append(self._start(self.there, ()))))
+            if dice.random() < 0.4:
+                agenda.append(Due(span, lambda: runs[-1].signal(signal.SIGKILL)))
+        runs.append(self._start(self.here, flags))
+        _carry_out(sorted(agenda), runs)
+        self.witness.disarm()
+        ran = [Ran(run.end(), frozenset(run.signals)) for run in runs]
+        self.witness.tell(f"-- {about}; {list(flags)}: {[(each.ended.code, set(each.signals)) for each in ran]}")
+        for node in self.cluster.names:
+            self.cluster.revive(node)
+        self.oracle.judge(ran)
+
+    def _arm(self, runs: list[Running]) -> None:
+        """At the n-th write or read: a death, or somebody else's change of just that cell."""
+        dice = self.dice
+
+        def kill(_node: Node, _call: Call) -> None:
+            if runs:
+                runs[-1].signal(signal.SIGKILL)
+
+        def meddle(node: Node, call: Call) -> None:
+            if call.group is not None:
+                there = call.group in node.groups()
+                node.change(**{"remove" if there else "add": [call.group]})
+
+        for write, reach in ((True, 12), (False, 60)):
+            trigger = dice.choices((None, kill, meddle), (60, 25, 15))[0]
+            number = dice.randint(1, reach)
+            if trigger is not None:
+                self.witness.at(number, trigger, write=write)
+
+    def _start(self, shop: Shop, flags: Sequence[str]) -> Running:
+        arguments = ["reconcile", *(flags or ["--apply-changes"]), "--backoff-after-failure", self.pause]
+        return Running(self.forks.start(shop, *arguments))
+
+    # The end.
+
+    def _end_well(self) -> None:
+        """No trouble any more: the loop ends with the cluster equal to the file, and stays there."""
+        self.cluster.set_faults("")
+        self.new_file(last=True)
+        codes: list[int] = []
+        while codes[-2:] != [0, 0]:
+            assert len(codes) < LAST_RUNS, f"it does not end: {codes}"
+            self.oracle.begins()
+            ran = [Ran(self.forks.run(self.here, "reconcile", "--apply-changes"), frozenset())]
+            self.oracle.judge(ran)
+            codes.append(ran[0].ended.code)
+        self.oracle.see_the_end()
+
+
+def _carry_out(agenda: list[Due], runs: list[Running]) -> None:
+    """Do what is due while a run is alive; what is left then is left undone."""
+    began = monotonic()
+    while alive := _alive(runs, 0):
+        if not agenda:
+            _alive(alive[:1], None)
+        elif (wait := began + agenda[0].after - monotonic()) > 0:
+            _alive(alive[:1], wait)
+        else:
+            agenda.pop(0).do()
+
+
+def _alive(runs: Sequence[Running], seconds: float | None) -> list[Running]:
+    """Wait until one of them has ended, or so many seconds are over; return those that have not."""
+    poll = select.poll()
+    for run in runs:
+        poll.register(run.descriptor, select.POLLIN)
+    ended = {descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)}
+    return [run for run in runs if run.descriptor not in ended]
