@@ -2,22 +2,24 @@
 
 After every run, when no process lives and no late effect is to come any more:
 
-1.  **Nothing unnamed.** The last change of every cell was somebody else's, or it was ours, and then the cell is as
-    the last transaction that wrote it says (as planned where it was applied, as before where it was reversed),
-    or `planner status` names the cell: an open cell of the unfinished transaction. To be watched is no excuse: the
-    faults are within the assumptions.
-2.  **What a transaction says holds.** Every cell that a transaction of this run planned and did (undid) is as
-    planned (as before), unless somebody else has changed it during the run, or it is named.
-3.  **Exit 0 is the file.** Every cell that the file declares is as declared, unless somebody else has changed it
-    after the last read of it that was answered truly. What we created, nobody else ever touched, and the file
-    asks for no more, is gone.
-4.  **The exit code is true.** 0 and 3: nothing is unfinished; 4: something is; 1, 2, 5, 6, 7, 130 and a death by
-    SIGTERM: no cell was changed by us, but for what was brought back of an unfinished transaction. Dead is only
-    who was killed, and `status --check` says 4 if and only if something is unfinished.
-5.  **Intent first.** No write went to a cell that is no step of a transaction in the store; nor to a foreign group.
+1.  **Nothing unnamed.** The last change of every cell was somebody else's; or it was ours, and then the cell
+    is as the last transaction that finished with it says (as planned where it was applied, as before where
+    the step was undone); or `planner status` names the cell: an open cell of the unfinished transaction. To
+    be watched is no excuse: the faults are within the assumptions.
+2.  **What a transaction says holds.** Every cell that this run did (or undid) is as planned (or as before),
+    unless somebody else has changed it during the run, or it is named.
+3.  **Exit 0 is the file.** Every cell that the file declares is as declared, unless somebody else has changed
+    it after the last read of it that was answered truly. What only we have ever changed, and the file does
+    not declare, is gone.
+4.  **The exit code is true.** 0 and 3: nothing is unfinished; 4: something is; 1, 2, 5, 6, 7, 130 and a death
+    by SIGTERM: no cell was changed by us, but for what was brought back of an unfinished transaction. Only
+    who was killed is dead, and `status --check` says 4 if and only if something is unfinished.
+5.  **Intent first.** No write went to a cell that is no step of a transaction in the store, nor to a foreign
+    group.
 
-Where two runs overlapped, or the file changed during the run, 3 is judged by what is certain, and 4 by
-`status --check` alone.
+Where two runs overlapped, it cannot be told whose a change or a read was: 3 forgives every change by somebody
+else during these runs, and of 4 only the last sentence is judged. Where the file was replaced during a run,
+the cluster may be equal to either one.
 """
 
 from __future__ import annotations
@@ -64,6 +66,7 @@ class Oracle:
     codes: list[int] = field(default_factory=list)
     _outcomes: Wish = field(default_factory=dict)
     _steps: set[Cell] = field(default_factory=set)
+    _named: set[Cell] = field(default_factory=set)
     _last: int = 0
     _unfinished: int | None = None
     _began: int = 0
@@ -83,7 +86,8 @@ class Oracle:
             self._judge(ran)
         except AssertionError as error:
             for each in ran:
-                error.add_note(f"exit {each.ended.code}, {set(each.signals)}\n{each.ended.out}{each.ended.err}")
+                said = f"{each.ended.out}{each.ended.err}"
+                error.add_note(f"exit {each.ended.code}, {set(each.signals)}\n{said}")
             raise
 
     def see_the_end(self) -> None:
@@ -107,14 +111,17 @@ class Oracle:
         status = self._ask("status")
         unfinished = status["unfinished"]
         named = {Cell(cell["group"], cell["node"]) for cell in unfinished["cells"]} if unfinished else set()
-        before, begun = self._unfinished, self._learn(status)
-        self._see_nothing_unnamed(named)
-        self._see_transactions_hold([*([before] if before else []), *begun], named)
+        before, open_before, begun = self._unfinished, self._named, self._learn(status)
+        self._named = named
+        self._see_nothing_unnamed()
+        self._see_transactions_hold(
+            {cell for number in begun for cell in self._outcomes_of(number)} | open_before
+        )
         overlapping = len(ran) > 1
         if not overlapping:
             self._see_code(ran[0], before, begun)
         if 0 in (each.ended.code for each in ran):
-            self._see_the_file(named, certain=overlapping)
+            self._see_the_file(certain=overlapping)
         for each in ran:
             assert each.ended.code in (0, 3, 4, *CHANGED_NOTHING, *(-number for number in each.signals))
         check = self.forks.run(self.shop, "status", "--check").code
@@ -122,7 +129,11 @@ class Oracle:
         self._see_intents()
 
     def _learn(self, status: Any) -> list[int]:
-        """Take in what became of the unfinished transaction and of those that were begun; return the latter."""
+        """Take in what became of the unfinished transaction, and of those that were begun.
+
+        Returns:
+            The numbers of the latter.
+        """
         last = status["last"]["number"] if status["last"] else 0
         begun = list(range(self._last + 1, last + 1))
         for number in [*([self._unfinished] if self._unfinished else []), *begun]:
@@ -134,7 +145,7 @@ class Oracle:
 
     def _outcomes_of(self, number: int) -> Wish:
         shown = self._ask("show", str(number))
-        done = {"applied": "done", "reversed": "undone"}.get(shown["state"])
+        done = "done" if shown["state"] == "applied" else "undone"
         outcomes = {}
         for step in shown["steps"]:
             cell = Cell(step["group"], step["node"])
@@ -143,23 +154,26 @@ class Oracle:
                 outcomes[cell] = (step["action"] == "create") is (done == "done")
         return outcomes
 
-    def _see_nothing_unnamed(self, named: set[Cell]) -> None:
+    def _see_nothing_unnamed(self) -> None:
         for cell, change in dict(self.witness.changes).items():
-            if change.ours and cell not in named:
+            if change.ours and cell not in self._named:
                 wanted = self._outcomes.get(cell)
                 assert wanted is change.present, f"unnamed, and to be {wanted}: {self.witness.story(cell)}"
 
-    def _see_transactions_hold(self, numbers: list[int], named: set[Cell]) -> None:
-        for cell in {cell for number in numbers for cell in self._outcomes_of(number)} - named:
-            if self.witness.drifts.get(cell, 0) <= self._began:
+    def _see_transactions_hold(self, cells: set[Cell]) -> None:
+        """`cells` were done or undone by this run, or are still named."""
+        for cell in cells - self._named:
+            if cell in self._outcomes and self.witness.drifts.get(cell, 0) <= self._began:
                 wanted = self._outcomes[cell]
                 assert self._is_present(cell) is wanted, f"not {wanted}: {self.witness.story(cell)}"
 
-    def _see_the_file(self, named: set[Cell], *, certain: bool) -> None:
-        assert not named or certain
-        failures = []
-        for wish in {id(wish): wish for wish in self.wishes[self._file - 1 :]}.values():
-            failures.append([cell for cell in self._cells() if not self._is_as_wished(cell, wish, certain=certain)])
+    def _see_the_file(self, *, certain: bool) -> None:
+        assert not self._named or certain
+        wishes = self.wishes[self._file - 1 :]
+        failures = [
+            [cell for cell in self._cells() if not self._is_as_wished(cell, wish, certain=certain)]
+            for wish in wishes
+        ]
         stories = [self.witness.story(cell) for cells in failures for cell in cells]
         assert [] in failures, "\n".join(["not as in the file", *stories])
 
@@ -179,7 +193,11 @@ class Oracle:
         if code == 4:
             assert self._unfinished is not None
         if code in CHANGED_NOTHING:
-            mine = {cell for cell, change in self.witness.changes.items() if change.ours and change.moment > self._began}
+            mine = {
+                cell
+                for cell, change in self.witness.changes.items()
+                if change.ours and change.moment > self._began
+            }
             brought_back = set(self._outcomes_of(before)) if before else set()
             assert mine <= brought_back, f"exit {code}, and it changed {mine - brought_back}"
         if code in CHANGED_NOTHING - {130}:

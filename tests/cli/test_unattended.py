@@ -17,7 +17,9 @@ from tests.cli.witness import Witness
 MINUTE = 60.0
 
 
-def spend_a_night(folder: Path, forks: Forks, seed: int, seconds: float = 0, runs: int = 0, pause: str = "0") -> None:
+def spend_a_night(
+    folder: Path, forks: Forks, seed: int, seconds: float = 0, runs: int = 0, pause: str = "0"
+) -> None:
     """See `Night.live`. The cluster begins with some groups of the file's, and with foreign ones."""
     witness = Witness()
     place = f"sqlite:///{folder}/planner.db"
@@ -27,7 +29,8 @@ def spend_a_night(folder: Path, forks: Forks, seed: int, seconds: float = 0, run
         SimulatedCluster(3, seed=seed, groups=[*POOL[:2], FOREIGN[0]]) as cluster,
     ):
         here, there = (
-            machine(folder / name, cluster, place, PLANNER_FILE=str(file), **SETTINGS) for name in ("here", "there")
+            machine(folder / name, cluster, place, PLANNER_FILE=str(file), **SETTINGS)
+            for name in ("here", "there")
         )
         oracle = Oracle(cluster, forks, here, witness, frozenset(FOREIGN))
         dice = random.Random(seed)
@@ -43,5 +46,8 @@ def test_a_short_night(tmp_path: Path, forks: Forks, pause: str) -> None:
 @pytest.mark.parametrize("number", range(1, 5))
 def test_a_minute(tmp_path: Path, forks: Forks, number: int) -> None:
     seed = random.randrange(1_000_000)
-    print(f"seed {seed}")  # shown when it fails
-    spend_a_night(tmp_path, forks, seed, seconds=MINUTE, pause="200ms" if number % 2 else "0")
+    try:
+        spend_a_night(tmp_path, forks, seed, seconds=MINUTE, pause="200ms" if number % 2 else "0")
+    except BaseException as error:
+        error.add_note(f"seed {seed}")
+        raise

@@ -1,8 +1,8 @@
 """One night of `planner reconcile`: again and again, like a CronJob's, while everything goes wrong.
 
-From one seed: somebody else's changes (also between a read of ours and our write), named faults, nodes that go
-and come back, newer files, SIGKILL at the n-th request or at some time, SIGTERM with a grace period, and now
-and then a second run at the same time. All faults are within the assumptions of docs/guarantees.md.
+From one seed: somebody else's changes (also between a read of ours and our write), named faults, nodes that
+go and come back, newer files, SIGKILL at the n-th request or at some time, SIGTERM with a grace period, and
+now and then a second run at the same time. All faults are within the assumptions of docs/guarantees.md.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -120,40 +121,49 @@ class Night:
     # The file.
 
     def new_file(self, *, last: bool = False) -> None:
-        """Replace the file by a newer one, in one instant. The last one asks for nothing that may be refused."""
+        """Replace the file by a newer one, in one instant.
+
+        The last one asks for nothing that may be refused.
+        """
         self.version += 1
-        groups: list[str] = []
-        wish: Wish = {}
-        for group in self.dice.sample(POOL, len(POOL)):
-            kind = self.dice.choices(("present", "absent", "silent", "some"), (10, 2, 0 if last else 2, 3))[0]
-            nodes = self.cluster.names
-            if kind == "some":
-                nodes = tuple(sorted(self.dice.sample(nodes, self.dice.randint(1, 2))))
-            if kind == "silent":
-                continue
-            absent, protect = kind == "absent", not last and self.dice.random() < 0.03
-            extras = [f"nodes: [{', '.join(nodes)}]"] if kind == "some" else []
-            extras += ["state: absent"] if absent else ["protect: true"] if protect else []
-            groups.append(f"{{{', '.join([f'id: {group}', *extras])}}}")
-            wish |= {Cell(group, node): not absent for node in nodes}
+        items, wish = self._wishes(last=last)
         strict = not last and self.dice.random() < 0.1
         limits = "{max_deletes: 1}" if strict else "{max_deletes: 100, max_delete_percent: 100}"
-        text = f"# {self.version}\nversion: 1\ncluster: {{name: test}}\nlimits: {limits}\ngroups: [{', '.join(groups)}]\n"
+        text = f"# {self.version}\nversion: 1\ncluster: {{name: test}}\n"
+        text += f"limits: {limits}\ngroups: [{', '.join(items)}]\n"
         new = self.file.with_suffix(".new")
         new.write_text(text, encoding="utf-8")
         new.replace(self.file)
         self.oracle.wishes.append(wish)
-        self.witness.tell(f"-- file {self.version}: {groups}")
+        self.witness.tell(f"-- file {self.version}, limits {limits}: {', '.join(items)}")
+
+    def _wishes(self, *, last: bool) -> tuple[list[str], Wish]:
+        """What a file asks for, as it is written and as it is meant."""
+        items: list[str] = []
+        wish: Wish = {}
+        for group in self.dice.sample(POOL, len(POOL)):
+            (kind,) = self.dice.choices(("all", "some", "absent", "silent"), (10, 3, 2, 0 if last else 2))
+            if kind == "silent":
+                continue
+            nodes = self.cluster.names
+            more = ["state: absent"] if kind == "absent" else []
+            if kind == "some":
+                nodes = tuple(sorted(self.dice.sample(nodes, self.dice.randint(1, 2))))
+                more = [f"nodes: [{', '.join(nodes)}]"]
+            elif kind == "all" and not last and self.dice.random() < 0.03:
+                more = ["protect: true"]
+            items.append(f"{{{', '.join([f'id: {group}', *more])}}}")
+            wish |= {Cell(group, node): kind != "absent" for node in nodes}
+        return items, wish
 
     # Trouble.
 
     def _run_in_trouble(self) -> None:
         dice = self.dice
-        if dice.random() < 0.12:
+        if dice.random() < 0.15:
             self.new_file()
-        faults = self._some_faults()
-        self.cluster.set_faults(faults)
-        for _ in range(dice.choice((0, 0, 1, 2))):
+        self.cluster.set_faults(self._some_faults())
+        for _ in range(dice.choice((0, 1, 2, 3))):
             self._drift_of()()
         flags = ["--mode", "report"] if dice.random() < 0.03 else []
         flags += ["--apply-changes"] if dice.random() < 0.95 else []
@@ -162,8 +172,7 @@ class Night:
         span = dice.choice((0.1, 0.4, 1.0, 2.5))
         agenda = [Due(dice.uniform(0, span), self._drift_of()) for _ in range(dice.choice((0, 0, 1, 2)))]
         if dice.random() < 0.1:
-            agenda.append(Due(dice.uniform(0, span), lambda: self.cluster.set_faults(faults)))
-            faults = self._some_faults()
+            agenda.append(Due(dice.uniform(0, span), partial(self.cluster.set_faults, self._some_faults())))
         if dice.random() < 0.05:
             agenda.append(Due(dice.uniform(0, span), self.new_file))
         if dice.random() < 0.12:
@@ -175,7 +184,7 @@ class Night:
         self._run(flags, agenda, span, f"faults {self.cluster.faults()}")
 
     def _some_faults(self) -> str:
-        """Half of the time none."""
+        """Often none."""
         if self.dice.random() < 0.4:
             return ""
         chosen = self.dice.choice(EVERYWHERE + ON_ONE)
@@ -197,21 +206,27 @@ class Night:
         self.oracle.begins()
         self._arm(runs)
         deaths = dice.choices(
-            ((), (signal.SIGKILL,), (signal.SIGTERM,), (signal.SIGTERM, signal.SIGKILL), (signal.SIGTERM,) * 2),
+            (
+                (),
+                (signal.SIGKILL,),
+                (signal.SIGTERM,),
+                (signal.SIGTERM, signal.SIGKILL),
+                (signal.SIGTERM,) * 2,
+            ),
             (70, 15, 8, 4, 3),
         )[0]
-        for number in deaths:
-            agenda.append(Due(dice.uniform(0, span), lambda number=number: runs[0].signal(number)))
-        second = dice.random() < 0.12
-        if second:
+        agenda += [Due(dice.uniform(0, span), partial(_signal_first, runs, number)) for number in deaths]
+        if dice.random() < 0.12:
             agenda.append(Due(dice.uniform(0, span), lambda: runs.append(self._start(self.there, ()))))
             if dice.random() < 0.4:
                 agenda.append(Due(span, lambda: runs[-1].signal(signal.SIGKILL)))
         runs.append(self._start(self.here, flags))
-        _carry_out(sorted(agenda), runs)
+        _carry_out(sorted(agenda, key=lambda due: due.after), runs)
         self.witness.disarm()
         ran = [Ran(run.end(), frozenset(run.signals)) for run in runs]
-        self.witness.tell(f"-- {about}; {list(flags)}: {[(each.ended.code, set(each.signals)) for each in ran]}")
+        self.witness.tell(
+            f"-- {about}; {list(flags)}: {[(each.ended.code, set(each.signals)) for each in ran]}"
+        )
         for node in self.cluster.names:
             self.cluster.revive(node)
         self.oracle.judge(ran)
@@ -229,8 +244,8 @@ class Night:
                 there = call.group in node.groups()
                 node.change(**{"remove" if there else "add": [call.group]})
 
-        for write, reach in ((True, 12), (False, 60)):
-            trigger = dice.choices((None, kill, meddle), (60, 25, 15))[0]
+        for write, reach, share in ((True, 12, 20), (False, 60, 10)):
+            (trigger,) = dice.choices((None, kill, meddle), (80 - share, share, 20))
             number = dice.randint(1, reach)
             if trigger is not None:
                 self.witness.at(number, trigger, write=write)
@@ -253,6 +268,10 @@ class Night:
             self.oracle.judge(ran)
             codes.append(ran[0].ended.code)
         self.oracle.see_the_end()
+
+
+def _signal_first(runs: Sequence[Running], number: int) -> None:
+    runs[0].signal(number)
 
 
 def _carry_out(agenda: list[Due], runs: list[Running]) -> None:

@@ -1,7 +1,7 @@
 """What truly happens on the nodes of a simulated cluster, one moment after the other, and by whom.
 
-A node changes by requests and by the hand of a test, and both change it in the cluster's one event loop: so all
-that happens has one order. The witness stands beside the nodes and keeps it.
+A node changes by requests and by the hand of a test, and both change it in the cluster's one event loop: so
+all that happens has one order. The witness keeps it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,9 @@ class Witness:
             return
         cell = Cell(call.group, node)
         if call.is_write:
-            self._told[cell].append(f"{call.method} performed: {reply.status}, {strike and strike.fault.name}")
+            self._told[cell].append(
+                f"{call.method}: {reply.status}, {strike.fault.name if strike else 'no fault'}"
+            )
             if reply.effect in ("created", "deleted"):
                 self._change(cell, present=reply.effect == "created", ours=True)
         elif strike is None or strike.fault.answer is Answer.TRUE:
