@@ -15,11 +15,11 @@ After every run, when no process lives and no late effect is to come any more:
     by SIGTERM: no cell was changed by us, but for what was brought back of an unfinished transaction. Only
     who was killed is dead, and `status --check` says 4 if and only if something is unfinished.
 5.  **Intent first.** No write went to a cell that is no step of a transaction in the store, nor to a foreign
-    group.
+    group; and none at all where the file made no sense.
 
-Where two runs overlapped, it cannot be told whose a change or a read was: 3 forgives every change by somebody
-else during these runs, and of 4 only the last sentence is judged. Where the file was replaced during a run,
-the cluster may be equal to either one.
+Where two runs overlapped, or one began before the late effects of a dead one had come, it cannot be told whose
+a change or a read was: 3 forgives every change by somebody else during these runs, and of 4 only the last
+sentence is judged. Where the file was replaced during a run, the cluster may be equal to either one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ Wish = dict[Cell, bool]
 """The cells that a file declares: whether they are to be present."""
 
 CHANGED_NOTHING = frozenset({1, 2, 5, 6, 7, 130, -signal.SIGTERM})
+DEAD = frozenset({-signal.SIGKILL, -signal.SIGTERM})
 
 
 class Ran(NamedTuple):
@@ -71,10 +72,12 @@ class Oracle:
     _unfinished: int | None = None
     _began: int = 0
     _file: int = 0
+    _broken: bool = False
 
-    def begins(self) -> None:
-        """A run is about to begin."""
+    def begins(self, *, broken: bool = False) -> None:
+        """A run is about to begin; where the file is `broken`, it may not send one write."""
         self._began, self._file = self.witness.moment, len(self.wishes)
+        self._broken = broken
 
     def judge(self, ran: list[Ran]) -> None:
         """See that everything is as the module says.
@@ -108,7 +111,7 @@ class Oracle:
         if self.forks.run(self.shop, "status").code == 1 and not self._last:  # nothing was ever begun
             assert not self.witness.written()
             return
-        status = self._ask("status")
+        status = self._status()
         unfinished = status["unfinished"]
         named = {Cell(cell["group"], cell["node"]) for cell in unfinished["cells"]} if unfinished else set()
         before, open_before, begun = self._unfinished, self._named, self._learn(status)
@@ -117,16 +120,16 @@ class Oracle:
         self._see_transactions_hold(
             {cell for number in begun for cell in self._outcomes_of(number)} | open_before
         )
-        overlapping = len(ran) > 1
-        if not overlapping:
+        together = len(ran) > 1
+        if not together:
             self._see_code(ran[0], before, begun)
         if 0 in (each.ended.code for each in ran):
-            self._see_the_file(certain=overlapping)
+            self._see_the_file(certain=together)
         for each in ran:
             assert each.ended.code in (0, 3, 4, *CHANGED_NOTHING, *(-number for number in each.signals))
         check = self.forks.run(self.shop, "status", "--check").code
         assert check == (4 if unfinished else 0)
-        self._see_intents()
+        self._see_intents({each.ended.code for each in ran})
 
     def _learn(self, status: Any) -> list[int]:
         """Take in what became of the unfinished transaction, and of those that were begun.
@@ -203,10 +206,12 @@ class Oracle:
         if code in CHANGED_NOTHING - {130}:
             assert not begun
 
-    def _see_intents(self) -> None:
+    def _see_intents(self, codes: set[int]) -> None:
         written = set(self.witness.written())
         strangers = {cell for cell in written if cell not in self._steps or cell.group in self.foreign}
         assert not strangers, "\n".join(["written without an intent", *map(self.witness.story, strangers)])
+        if self._broken:
+            assert (written, codes - DEAD) == (set(), codes & {1})
 
     # What there is.
 
@@ -216,6 +221,15 @@ class Oracle:
 
     def _is_present(self, cell: Cell) -> bool:
         return cell.group in self.cluster.groups()[cell.node]
+
+    def _status(self) -> Any:
+        """What the store says when nobody holds the lock: PostgreSQL notices a moment late who is dead."""
+        status = self._ask("status")
+        for _ in range(LONG):
+            if status["holder"] is None:
+                return status
+            status = self._ask("status")
+        raise AssertionError(f"the lock stays with the dead: {status['holder']}")
 
     def _ask(self, *arguments: str) -> Any:
         ended = self.forks.run(self.shop, *arguments, "--format", "json")

@@ -1,4 +1,4 @@
-"""A loop like the CronJob's, while drift, faults and kills come at random."""
+"""A loop like the CronJob's, while drift, faults and kills come at random: see `Night` and `Oracle`."""
 
 from __future__ import annotations
 
@@ -13,21 +13,27 @@ from tests.cli.machines import machine
 from tests.cli.oracle import Oracle
 from tests.cli.unattended import FOREIGN, POOL, SETTINGS, Night
 from tests.cli.witness import Witness
+from tests.store.server import running as running_server
 
 MINUTE = 60.0
 
 
 def spend_a_night(
-    folder: Path, forks: Forks, seed: int, seconds: float = 0, runs: int = 0, pause: str = "0"
+    folder: Path,
+    forks: Forks,
+    seed: int,
+    store: str = "",
+    *,
+    pause: str = "0",
+    seconds: float = 0,
+    runs: int = 0,
 ) -> None:
-    """See `Night.live`. The cluster begins with some groups of the file's, and with foreign ones."""
+    """See `Night.live`. The cluster begins with some groups of the file's, and with a foreign one."""
     witness = Witness()
-    place = f"sqlite:///{folder}/planner.db"
+    place = store or f"sqlite:///{folder}/planner.db"
     file = folder / "groups.yaml"
-    with (
-        witness.watching(),
-        SimulatedCluster(3, seed=seed, groups=[*POOL[:2], FOREIGN[0]]) as cluster,
-    ):
+    groups = [*POOL[:2], FOREIGN[0]]
+    with witness.watching(), SimulatedCluster(3, seed=seed, groups=groups) as cluster:
         here, there = (
             machine(folder / name, cluster, place, PLANNER_FILE=str(file), **SETTINGS)
             for name in ("here", "there")
@@ -37,17 +43,24 @@ def spend_a_night(
         Night(cluster, forks, witness, here, there, file, dice, pause, oracle).live(seconds, runs)
 
 
-@pytest.mark.parametrize("pause", ["0", "200ms"])
-def test_a_short_night(tmp_path: Path, forks: Forks, pause: str) -> None:
-    spend_a_night(tmp_path, forks, seed=1, runs=5, pause=pause)
+@pytest.mark.parametrize(("seed", "pause"), [(1, "0"), (2, "200ms")])
+def test_a_short_night(tmp_path: Path, forks: Forks, seed: int, pause: str) -> None:
+    spend_a_night(tmp_path, forks, seed, pause=pause, runs=5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(1, 5))
-def test_a_minute(tmp_path: Path, forks: Forks, number: int) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("pause", ["0", "200ms"])
+def test_a_minute(tmp_path: Path, forks: Forks, store: str, pause: str) -> None:
+    """Another night each time; its seed is told when it fails."""
     seed = random.randrange(1_000_000)
     try:
-        spend_a_night(tmp_path, forks, seed, seconds=MINUTE, pause="200ms" if number % 2 else "0")
+        if store == "sqlite":
+            spend_a_night(tmp_path, forks, seed, pause=pause, seconds=MINUTE)
+            return
+        with running_server() as server:
+            spend_a_night(tmp_path, forks, seed, server.place(), pause=pause, seconds=MINUTE)
     except BaseException as error:
         error.add_note(f"seed {seed}")
         raise

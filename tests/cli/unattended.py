@@ -34,7 +34,7 @@ FOREIGN = ("foreign-1", "foreign-2")
 SETTINGS = {
     "PLANNER_CONNECT_TIMEOUT": "2s",
     "PLANNER_READ_TIMEOUT": "250ms",
-    "PLANNER_SETTLE": "600ms",
+    "PLANNER_SETTLE": "800ms",
     "PLANNER_BACKOFF": "10ms",
     "PLANNER_BACKOFF_MAX": "50ms",
     "PLANNER_RETRIES": "2",
@@ -47,8 +47,8 @@ EVERYWHERE = (
     "rate-limit=0.15@0,unavailable=0.1",
     "reset=0.15",
     "GET:hang-before=0.04,POST:hang-after=0.1,DELETE:hang-after=0.1,POST:hang-before=0.05",
-    "POST:late=0.25@0.1,DELETE:late=0.25@0.1",
-    "POST:late-error=0.25@0.1,DELETE:late-error=0.25@0.1",
+    "POST:late=0.25@0.3,DELETE:late=0.25@0.3",
+    "POST:late-error=0.25@0.3,DELETE:late-error=0.25@0.3",
 )
 ON_ONE = (
     "{node}:refuse=1",
@@ -56,9 +56,13 @@ ON_ONE = (
     "{node}:POST:error-before=1",
     "{node}:DELETE:error-before=1",
     "{node}:POST:hang-after=0.7,{node}:DELETE:hang-after=0.7",
-    "{node}:POST:late=0.7@0.1,{node}:DELETE:late-error=0.7@0.1",
+    "{node}:POST:late=0.7@0.3,{node}:DELETE:late-error=0.7@0.3",
+    "{node}:POST:error-before=1,POST:late-error=0.5@0.3,DELETE:late-error=0.3@0.3",
+    "{node}:DELETE:late=1@0.3,POST:late-error=0.5@0.3",
     "{node}:slow=0.5@0.1,reset=0.05",
 )
+BROKEN = ("", "{}", "version: 1\n", "version: 1\ncluster: {name: test}\ngroups: [", "\0")
+"""What a file is for a moment, when it is deployed by somebody careless: nothing may come of it."""
 LAST_RUNS = 100
 """When nothing fails any more, so many runs are enough by far."""
 
@@ -131,11 +135,14 @@ class Night:
         limits = "{max_deletes: 1}" if strict else "{max_deletes: 100, max_delete_percent: 100}"
         text = f"# {self.version}\nversion: 1\ncluster: {{name: test}}\n"
         text += f"limits: {limits}\ngroups: [{', '.join(items)}]\n"
+        self._put(text)
+        self.oracle.wishes.append(wish)
+        self.witness.tell(f"-- file {self.version}, limits {limits}: {', '.join(items)}")
+
+    def _put(self, text: str) -> None:
         new = self.file.with_suffix(".new")
         new.write_text(text, encoding="utf-8")
         new.replace(self.file)
-        self.oracle.wishes.append(wish)
-        self.witness.tell(f"-- file {self.version}, limits {limits}: {', '.join(items)}")
 
     def _wishes(self, *, last: bool) -> tuple[list[str], Wish]:
         """What a file asks for, as it is written and as it is meant."""
@@ -173,7 +180,10 @@ class Night:
         agenda = [Due(dice.uniform(0, span), self._drift_of()) for _ in range(dice.choice((0, 0, 1, 2)))]
         if dice.random() < 0.1:
             agenda.append(Due(dice.uniform(0, span), partial(self.cluster.set_faults, self._some_faults())))
-        if dice.random() < 0.05:
+        text, broken = self.file.read_text(encoding="utf-8"), dice.random() < 0.05
+        if broken:
+            self._put(dice.choice(BROKEN))
+        elif dice.random() < 0.05:
             agenda.append(Due(dice.uniform(0, span), self.new_file))
         if dice.random() < 0.12:
             node, down = dice.choice(self.cluster.names), dice.uniform(0, span)
@@ -181,7 +191,10 @@ class Night:
                 Due(down, lambda: self.cluster.kill(node)),
                 Due(down + dice.uniform(0, 0.5), lambda: self.cluster.revive(node)),
             ]
+        self.oracle.begins(broken=broken)
         self._run(flags, agenda, span, f"faults {self.cluster.faults()}")
+        if broken:
+            self._put(text)
 
     def _some_faults(self) -> str:
         """Often none."""
@@ -203,7 +216,6 @@ class Night:
     def _run(self, flags: Sequence[str], agenda: list[Due], span: float, about: str) -> None:
         """Start a run, let come what is due, and judge what is left when all is over."""
         dice, runs = self.dice, list[Running]()
-        self.oracle.begins()
         self._arm(runs)
         deaths = dice.choices(
             (
@@ -221,8 +233,12 @@ class Night:
             if dice.random() < 0.4:
                 agenda.append(Due(span, lambda: runs[-1].signal(signal.SIGKILL)))
         runs.append(self._start(self.here, flags))
+        at_once = dice.random() < 0.5
         _carry_out(sorted(agenda, key=lambda due: due.after), runs)
         self.witness.disarm()
+        if at_once and signal.SIGKILL in runs[0].signals:  # what the dead one sent may still be on its way
+            runs.append(self._start(self.here, ()))
+            _carry_out([], runs[-1:])
         ran = [Ran(run.end(), frozenset(run.signals)) for run in runs]
         self.witness.tell(
             f"-- {about}; {list(flags)}: {[(each.ended.code, set(each.signals)) for each in ran]}"
