@@ -17,9 +17,9 @@ After every run, when no process lives and no late effect is to come any more:
 5.  **Intent first.** No write went to a cell that is no step of a transaction in the store, nor to a foreign
     group; and none at all where the file made no sense.
 
-Where two runs overlapped, or one began before the late effects of a dead one had come, it cannot be told whose
-a change or a read was: 3 forgives every change by somebody else during these runs, and of 4 only the last
-sentence is judged. Where the file was replaced during a run, the cluster may be equal to either one.
+Where two runs overlapped, or one began before the late effects of a dead one had come, it cannot be told
+whose a change or a read was: 3 forgives every change by somebody else during these runs, and of 4 only the
+last sentence is judged. Where the file was replaced during a run, the cluster may be equal to either one.
 """
 
 from __future__ import annotations

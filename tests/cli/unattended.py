@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from planner.model import Cell
 from planner.simulator import SimulatedCluster
+from planner.simulator.faults import FAULTS, Strike
 from planner.simulator.node import Call, Node
 from tests.cli.conftest import Ended, Shop
 from tests.cli.forks import Fork, Forks
@@ -61,6 +62,8 @@ ON_ONE = (
     "{node}:DELETE:late=1@0.3,POST:late-error=0.5@0.3",
     "{node}:slow=0.5@0.1,reset=0.05",
 )
+LATE = 0.3
+"""Seconds after which the effect of an unanswered request comes; well within what settles."""
 BROKEN = ("", "{}", "version: 1\n", "version: 1\ncluster: {name: test}\ngroups: [", "\0")
 """What a file is for a moment, when it is deployed by somebody careless: nothing may come of it."""
 LAST_RUNS = 100
@@ -251,17 +254,24 @@ class Night:
         """At the n-th write or read: a death, or somebody else's change of just that cell."""
         dice = self.dice
 
-        def kill(_node: Node, _call: Call) -> None:
+        def kill(_node: Node, _call: Call) -> Strike | None:
             if runs:
                 runs[-1].signal(signal.SIGKILL)
+            return None
 
-        def meddle(node: Node, call: Call) -> None:
+        def kill_early(node: Node, call: Call) -> Strike | None:
+            """The request takes effect when its sender is dead, and the next run perhaps at work."""
+            kill(node, call)
+            return Strike(1, FAULTS["late"], LATE)
+
+        def meddle(node: Node, call: Call) -> Strike | None:
             if call.group is not None:
                 there = call.group in node.groups()
                 node.change(**{"remove" if there else "add": [call.group]})
+            return None
 
-        for write, reach, share in ((True, 12, 20), (False, 60, 10)):
-            (trigger,) = dice.choices((None, kill, meddle), (80 - share, share, 20))
+        for write, reach, shares in ((True, 12, (55, 12, 18, 15)), (False, 60, (70, 15, 0, 15))):
+            (trigger,) = dice.choices((None, kill, kill_early, meddle), shares)
             number = dice.randint(1, reach)
             if trigger is not None:
                 self.witness.at(number, trigger, write=write)

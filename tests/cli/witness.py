@@ -17,7 +17,8 @@ from planner.model import Cell
 from planner.simulator.faults import Answer, Strike
 from planner.simulator.node import Call, Node, Reply
 
-Trigger = Callable[[Node, Call], None]
+Trigger = Callable[[Node, Call], Strike | None]
+"""Called when a request has arrived, before anything comes of it; it may say which fault strikes it."""
 
 KEPT = 60
 """Moments of one cell that are told when a test fails."""
@@ -51,8 +52,9 @@ class Witness:
         witness = self
 
         def met(node: Node, call: Call) -> Strike | None:
-            witness._count(node, call)
-            witness._strike = meet(node, call)
+            strike = witness._count(node, call)
+            drawn = meet(node, call)
+            witness._strike = strike or drawn
             return witness._strike
 
         def performed(node: Node, call: Call) -> Reply:
@@ -79,7 +81,7 @@ class Witness:
         return cells
 
     def at(self, number: int, trigger: Trigger, *, write: bool) -> None:
-        """Call `trigger` at the n-th write (or read) from now, before anything comes of it."""
+        """Call `trigger` at the n-th write (or read) from now."""
         self._triggers[write] = (number, trigger)
 
     def disarm(self) -> None:
@@ -95,7 +97,7 @@ class Witness:
         """What happened to a cell, for the message of a failure."""
         return "\n    ".join([f"{cell}:", *self._told[cell][-KEPT:]])
 
-    def _count(self, node: Node, call: Call) -> None:
+    def _count(self, node: Node, call: Call) -> Strike | None:
         if call.is_write and call.group is not None:
             cell = Cell(call.group, node.name)
             self._written.append(cell)
@@ -104,7 +106,8 @@ class Witness:
         if trigger is not None and number > 1:
             self._triggers[call.is_write] = (number - 1, trigger)
         elif trigger is not None:
-            trigger(node, call)
+            return trigger(node, call)
+        return None
 
     def _performed(self, node: str, call: Call, reply: Reply) -> None:
         strike, self._strike = self._strike, None
