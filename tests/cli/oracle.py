@@ -43,10 +43,11 @@ DEAD = frozenset({-signal.SIGKILL, -signal.SIGTERM})
 
 
 class Ran(NamedTuple):
-    """A run that has ended, and the signals that it was sent."""
+    """A run that has ended, the signals that it was sent, and its command."""
 
     ended: Ended
     signals: frozenset[int]
+    command: str
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class Oracle:
 
     Attributes:
         wishes: of the files, the newest last.
+        broken: whether the file makes no sense now.
         foreign: groups that no file ever names.
     """
 
@@ -65,6 +67,7 @@ class Oracle:
     foreign: frozenset[str]
     wishes: list[Wish] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
+    broken: bool = False
     _outcomes: Wish = field(default_factory=dict)
     _steps: set[Cell] = field(default_factory=set)
     _named: set[Cell] = field(default_factory=set)
@@ -72,12 +75,11 @@ class Oracle:
     _unfinished: int | None = None
     _began: int = 0
     _file: int = 0
-    _broken: bool = False
 
     def begins(self, *, broken: bool = False) -> None:
         """A run is about to begin; where the file is `broken`, it may not send one write."""
         self._began, self._file = self.witness.moment, len(self.wishes)
-        self._broken = broken
+        self.broken = broken
 
     def judge(self, ran: list[Ran]) -> None:
         """See that everything is as the module says.
@@ -123,7 +125,7 @@ class Oracle:
         together = len(ran) > 1
         if not together:
             self._see_code(ran[0], before, begun)
-        if 0 in (each.ended.code for each in ran):
+        if any((each.command, each.ended.code) == ("reconcile", 0) for each in ran):
             self._see_the_file(certain=together)
         for each in ran:
             assert each.ended.code in (0, 3, 4, *CHANGED_NOTHING, *(-number for number in each.signals))
@@ -210,7 +212,7 @@ class Oracle:
         written = set(self.witness.written())
         strangers = {cell for cell in written if cell not in self._steps or cell.group in self.foreign}
         assert not strangers, "\n".join(["written without an intent", *map(self.witness.story, strangers)])
-        if self._broken:
+        if self.broken:
             assert (written, codes - DEAD) == (set(), codes & {1})
 
     # What there is.

@@ -1,8 +1,9 @@
 """One night of `planner reconcile`: again and again, like a CronJob's, while everything goes wrong.
 
 From one seed: somebody else's changes (also between a read of ours and our write), named faults, nodes that
-go and come back, newer files, SIGKILL at the n-th request or at some time, SIGTERM with a grace period, and
-now and then a second run at the same time. All faults are within the assumptions of docs/guarantees.md.
+go and come back, newer files and broken ones, SIGKILL at the n-th request or at some time, SIGTERM with a grace
+period, now and then a second run at the same time, or a `planner recover` by hand. All faults are within the
+assumptions of docs/guarantees.md.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class Due(NamedTuple):
 class Running:
     """A run that has been started. It is not reaped before `end`, so that its descriptor means it alone."""
 
-    def __init__(self, fork: Fork) -> None:
+    def __init__(self, fork: Fork, command: str = "reconcile") -> None:
+        self.command = command
         self._fork = fork
         self.descriptor = os.pidfd_open(fork.pid)
         self.signals: set[int] = set()
@@ -236,15 +238,16 @@ class Night:
             if dice.random() < 0.4:
                 agenda.append(Due(span, lambda: runs[-1].signal(signal.SIGKILL)))
         runs.append(self._start(self.here, flags))
-        at_once = dice.random() < 0.5
+        again = dice.choice(("", "", "reconcile", "recover"))
         _carry_out(sorted(agenda, key=lambda due: due.after), runs)
         self.witness.disarm()
-        if at_once and signal.SIGKILL in runs[0].signals:  # what the dead one sent may still be on its way
-            runs.append(self._start(self.here, ()))
+        if again and signal.SIGKILL in runs[0].signals:  # what the dead one sent may still be on its way
+            by_hand = again == "recover" and not self.oracle.broken  # it needs no file
+            runs.append(self._start(self.here, (), "recover" if by_hand else "reconcile"))
             _carry_out([], runs[-1:])
-        ran = [Ran(run.end(), frozenset(run.signals)) for run in runs]
+        ran = [Ran(run.end(), frozenset(run.signals), run.command) for run in runs]
         self.witness.tell(
-            f"-- {about}; {list(flags)}: {[(each.ended.code, set(each.signals)) for each in ran]}"
+            f"-- {about}; {list(flags)}: {[(e.command, e.ended.code, set(e.signals)) for e in ran]}"
         )
         for node in self.cluster.names:
             self.cluster.revive(node)
@@ -276,9 +279,10 @@ class Night:
             if trigger is not None:
                 self.witness.at(number, trigger, write=write)
 
-    def _start(self, shop: Shop, flags: Sequence[str]) -> Running:
-        arguments = ["reconcile", *(flags or ["--apply-changes"]), "--backoff-after-failure", self.pause]
-        return Running(self.forks.start(shop, *arguments))
+    def _start(self, shop: Shop, flags: Sequence[str], command: str = "reconcile") -> Running:
+        if command == "reconcile":
+            flags = [*(flags or ["--apply-changes"]), "--backoff-after-failure", self.pause]
+        return Running(self.forks.start(shop, command, *flags), command)
 
     # The end.
 
@@ -290,7 +294,8 @@ class Night:
         while codes[-2:] != [0, 0]:
             assert len(codes) < LAST_RUNS, f"it does not end: {codes}"
             self.oracle.begins()
-            ran = [Ran(self.forks.run(self.here, "reconcile", "--apply-changes"), frozenset())]
+            ended = self.forks.run(self.here, "reconcile", "--apply-changes")
+            ran = [Ran(ended, frozenset(), "reconcile")]
             self.oracle.judge(ran)
             codes.append(ran[0].ended.code)
         self.oracle.see_the_end()
