@@ -1,9 +1,9 @@
 """One night of `planner reconcile`: again and again, like a CronJob's, while everything goes wrong.
 
 From one seed: somebody else's changes (also between a read of ours and our write), named faults, nodes that
-go and come back, newer files and broken ones, SIGKILL at the n-th request or at some time, SIGTERM with a grace
-period, now and then a second run at the same time, or a `planner recover` by hand. All faults are within the
-assumptions of docs/guarantees.md.
+go and come back, newer files and broken ones, SIGKILL at the n-th request or at some time, SIGTERM with a
+grace period, now and then a second run at the same time, or a `planner recover` by hand. All faults are
+within the assumptions of docs/guarantees.md.
 """
 
 from __future__ import annotations
@@ -181,6 +181,7 @@ class Night:
         flags += ["--apply-changes"] if dice.random() < 0.95 else []
         flags += ["--grace", "300ms"] if dice.random() < 0.5 else []
         flags += ["--parallelism", "1"] if dice.random() < 0.3 else []
+        flags += ["--retries", "0"] if dice.random() < 0.3 else []
         span = dice.choice((0.1, 0.4, 1.0, 2.5))
         agenda = [Due(dice.uniform(0, span), self._drift_of()) for _ in range(dice.choice((0, 0, 1, 2)))]
         if dice.random() < 0.1:
