@@ -294,7 +294,7 @@ volumes:
 
 {{/* What every object begins with. Takes a dict: root, suffix (may be empty). */}}
 {{- define "planner.metadata" -}}
-name: {{ include "planner.fullname" .root }}{{ .suffix }}
+name: {{ include "planner.fullname" .root | trunc (int (sub 63 (len .suffix))) | trimSuffix "-" }}{{ .suffix }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "planner.labels" .root | nindent 2 }}
