@@ -32,8 +32,9 @@ HEAD = """\
 <!-- Written by docs/chart.py (make docs) from values.yaml: a change here is lost. -->
 # The chart
 
-A CronJob that runs `planner reconcile`: it finishes what a dead run left, then repairs drift, within the limits of the
-groups file. Beside it stand a claim for the store, and one-off Jobs for a plan and for its apply.
+A CronJob that runs `planner reconcile`: it finishes what a dead run left, then repairs drift, within the
+limits of the groups file. Beside it stand a claim for the store, and one-off Jobs for a plan and for its
+apply.
 
 ```console
 $ docker build -t planner .
@@ -41,21 +42,25 @@ $ helm upgrade --install planner manifests/. --namespace default --set-file grou
 $ helm test planner --namespace default --logs
 ```
 
-Without `groupsFile` it runs the repository's example, whose nodes answer nowhere in a cluster (exit code 1).
+Without `groupsFile` it runs the repository's example, whose nodes answer nowhere in a cluster (exit code
+1).
 
 ## What to know
 
-* **Secrets** come from Secrets that are there already: the URL of PostgreSQL, of the webhook, of a Pushgateway with a
-  password, credentials of nodes. No value takes one.
-* **The store** is what remembers which groups are managed and what was left half-way. `helm uninstall` leaves its claim.
-  One store per cluster: a second release with a store of its own does not know of the first.
-* **A reviewed plan**: `--set plan.enabled=true` runs `planner plan` as a Job, and NOTES says how to take the plan out of
-  its log. `--set-file apply.plan=plan.json` applies exactly that, once, in a Job whose name holds its digest. Set
-  `reconcile.applyChanges=false` beside it, or the next scheduled run applies the new file before anybody has read the plan.
-* **A stop** (drain, deadline, preemption) reverses the run within `terminationGracePeriodSeconds`; after an eviction it is
-  started again at once. A disruption budget is therefore off, see `podDisruptionBudget.enabled`.
-* **Metrics** are pushed: a run is too short to be scraped. `metrics.serviceMonitor` is for a Pushgateway that nothing
-  scrapes yet, and no other monitor makes sense.
+* **Secrets** come from Secrets that are there already: the URL of PostgreSQL, of the webhook, of a
+  Pushgateway with a password, credentials of nodes. No value takes one.
+* **The store** is what remembers which groups are managed and what was left half-way. `helm uninstall`
+  leaves its claim. One store per cluster: a second release with a store of its own does not know of the
+  first.
+* **A reviewed plan**: `--set plan.enabled=true` runs `planner plan` as a Job, and NOTES says how to take
+  the plan out of its log. `--set-file apply.plan=plan.json` applies exactly that, once, in a Job whose
+  name holds its digest. Set `reconcile.applyChanges=false` beside it, or the next scheduled run applies
+  the new file before anybody has read the plan.
+* **A stop** (drain, deadline, preemption) reverses the run within `terminationGracePeriodSeconds`; after
+  an eviction it is started again at once. A disruption budget is therefore off, see
+  `podDisruptionBudget.enabled`.
+* **Metrics** are pushed: a run is too short to be scraped. `metrics.serviceMonitor` is for a Pushgateway
+  that nothing scrapes yet, and no other monitor makes sense.
 
 """
 

@@ -57,7 +57,7 @@ def _objects(values: str, release: str) -> list[Object]:
         document
         for name, text in texts(json.loads(values), release).items()
         if name.endswith(".yaml")
-        for document in yaml.load_all(text, Loader=Strict)  # noqa: S506
+        for document in yaml.load_all(text, Loader=Strict)
     ]
     return [document for document in documents if document is not None]
 
@@ -91,7 +91,7 @@ def _validate(each: str, version: str) -> None:
 class Strict(yaml.CSafeLoader):
     """YAML in which a doubled key is an error, as for the API server."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Refuse a doubled key."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         assert len(keys) == len(set(keys)), f"a doubled key: {keys}"

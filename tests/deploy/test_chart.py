@@ -192,7 +192,9 @@ def test_two_runs_never_overlap_and_none_repeats_itself(path: Path) -> None:
         if each["kind"] == "CronJob":
             assert each["spec"]["concurrencyPolicy"] == "Forbid"
             job = each["spec"]["jobTemplate"]["spec"]
-            assert job["podReplacementPolicy"] == "Failed"  # never a second pod beside one that still reverses
+            assert (
+                job["podReplacementPolicy"] == "Failed"
+            )  # never a second pod beside one that still reverses
             assert "startingDeadlineSeconds" in each["spec"]
         elif each["kind"] == "Job":
             job = each["spec"]
@@ -252,7 +254,9 @@ def test_network_policy_lets_out_what_is_used_and_nothing_in() -> None:
     assert policy["ingress"] == []
     ports = [[port["port"] for port in rule["ports"]] for rule in policy["egress"]]
     assert ports == [[53, 53], [8000, 8443], [5432], [9091], [443], [3128]]
-    default = one(objects(values_of(ROOT / "tests/deploy/values/network-default.yaml")), "NetworkPolicy")["spec"]
+    default = one(objects(values_of(ROOT / "tests/deploy/values/network-default.yaml")), "NetworkPolicy")[
+        "spec"
+    ]
     assert [[port["port"] for port in rule["ports"]] for rule in default["egress"]] == [[53, 53], [80, 443]]
 
 

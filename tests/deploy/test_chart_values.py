@@ -38,12 +38,30 @@ def test_what_the_chart_sets_is_a_setting() -> None:
 
 SAMPLES = (
     *("0", "0s", "0ms", "0.0s", "00s", "0.5s", "500ms", "5s", "1.5h", "2m", "7d", "010s", "0.05s", "10.0m"),
-    *("5", "s", "-1s", "5 s", "5S", "5sec", "1m30s", ".5s", "5.s", "", "text", "json", "info", "warn", "auto"),
+    *(
+        "5",
+        "s",
+        "-1s",
+        "5 s",
+        "5S",
+        "5sec",
+        "1m30s",
+        ".5s",
+        "5.s",
+        "",
+        "text",
+        "json",
+        "info",
+        "warn",
+        "auto",
+    ),
     *("debug", "warning", "error", "always", "never", "none", "100", "1024", "1025", "101", "1", "4"),
 )
 
 
-@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.name not in page.OWN], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "setting", [each for each in SETTINGS if each.name not in page.OWN], ids=lambda s: s.name
+)
 def test_schema_takes_what_the_program_takes(setting: Any) -> None:
     schema = OF_SETTINGS[page.camel(setting.name)]
     check = Draft202012Validator({**schema, "$defs": SCHEMA["$defs"]})
@@ -138,8 +156,14 @@ def test_readme_is_what_the_values_say() -> None:
     ("values", "message"),
     [
         ({"recncile": {}}, "additional properties 'recncile' not allowed"),
-        ({"reconcile": {"shedule": "@daily"}}, "at '/reconcile': additional properties 'shedule' not allowed"),
-        ({"reconcile": {"schedule": "every night"}}, "at '/reconcile/schedule': 'every night' does not match"),
+        (
+            {"reconcile": {"shedule": "@daily"}},
+            "at '/reconcile': additional properties 'shedule' not allowed",
+        ),
+        (
+            {"reconcile": {"schedule": "every night"}},
+            "at '/reconcile/schedule': 'every night' does not match",
+        ),
         ({"reconcile": {"mode": "fix"}}, "at '/reconcile/mode': value must be one of 'repair', 'report'"),
         ({"reconcile": {"applyChanges": "yes"}}, "at '/reconcile/applyChanges': got string, want boolean"),
         ({"reconcile": {"concurrencyPolicy": "Allow"}}, "additional properties 'concurrencyPolicy'"),
@@ -148,7 +172,10 @@ def test_readme_is_what_the_values_say() -> None:
             "at '/reconcile/terminationGracePeriodSeconds': minimum: got 5, want 30",
         ),
         ({"reconcile": {"timeZone": "Local"}}, "at '/reconcile/timeZone'"),
-        ({"settings": {"readTimeOut": "5s"}}, "at '/settings': additional properties 'readTimeOut' not allowed"),
+        (
+            {"settings": {"readTimeOut": "5s"}},
+            "at '/settings': additional properties 'readTimeOut' not allowed",
+        ),
         ({"settings": {"readTimeout": "5"}}, "at '/settings/readTimeout': '5' does not match pattern"),
         ({"settings": {"readTimeout": 5}}, "at '/settings/readTimeout': got number, want string"),
         ({"settings": {"retries": "4"}}, "at '/settings/retries': got string, want integer"),
@@ -160,15 +187,24 @@ def test_readme_is_what_the_values_say() -> None:
         ({"store": {"kind": "mysql"}}, "at '/store/kind': value must be one of 'sqlite', 'postgresql'"),
         ({"store": {"postgresql": {"url": "x"}}}, "at '/store/postgresql': additional properties 'url'"),
         ({"store": {"sqlite": {"size": "1 GB"}}}, "at '/store/sqlite/size': '1 GB' does not match"),
-        ({"store": {"sqlite": {"accessMode": "ReadWriteMany"}}}, "at '/store/sqlite/accessMode': value must be one"),
+        (
+            {"store": {"sqlite": {"accessMode": "ReadWriteMany"}}},
+            "at '/store/sqlite/accessMode': value must be one",
+        ),
         ({"image": {"digest": "abc"}}, "at '/image/digest': 'abc' does not match pattern"),
         ({"extraEnv": [{"name": "PLANNER_STORE", "value": "x"}]}, "at '/extraEnv/0/name'"),
         ({"groups": {"version": 1}}, "at '/groups': missing properties 'cluster', 'groups'"),
         ({"nodes": {"a": "ftp://x"}}, "at '/nodes/a': 'ftp://x' does not match pattern"),
-        ({"podSecurityContext": {"runAsNonRoot": False}}, "at '/podSecurityContext/runAsNonRoot': value must be true"),
+        (
+            {"podSecurityContext": {"runAsNonRoot": False}},
+            "at '/podSecurityContext/runAsNonRoot': value must be true",
+        ),
         ({"securityContext": {"privileged": True}}, "additional properties 'privileged' not allowed"),
         ({"metrics": {"pushgateway": {"url": "http://u:p@h"}}}, "at '/metrics/pushgateway/url'"),
-        ({"networkPolicy": {"nodes": {"ports": [0]}}}, "at '/networkPolicy/nodes/ports/0': minimum: got 0, want 1"),
+        (
+            {"networkPolicy": {"nodes": {"ports": [0]}}},
+            "at '/networkPolicy/nodes/ports/0': minimum: got 0, want 1",
+        ),
         ({"extraVolumes": [{"name": "store"}]}, "at '/extraVolumes/0/name'"),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
@@ -185,8 +221,10 @@ def test_a_wrong_value_is_a_clear_error(values: dict[str, Any], message: str) ->
         ({"groupsFile": "a: 1", "groups": values_of(ROOT / "tests/deploy/values/structured.yaml")["groups"]},
          "the groups file is given more than once: keep one of groupsFile, groups"),
         ({"store": {"kind": "postgresql"}}, "store.postgresql.existingSecret must name the Secret"),
-        ({"apply": {"plan": "{}", "existingConfigMap": "p"}}, "keep one of apply.plan and apply.existingConfigMap"),
-        ({"metrics": {"pushgateway": {"url": "http://h", "existingSecret": "s"}}}, "the Pushgateway is given twice"),
+        ({"apply": {"plan": "{}", "existingConfigMap": "p"}},
+         "keep one of apply.plan and apply.existingConfigMap"),
+        ({"metrics": {"pushgateway": {"url": "http://h", "existingSecret": "s"}}},
+         "the Pushgateway is given twice"),
         ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv has A twice"),
     ],
 )  # fmt: skip
