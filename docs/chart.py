@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from planner import __version__
 from planner.settings.table import SETTINGS
 
 CHART = Path(__file__).parents[1] / "manifests"
@@ -37,7 +38,7 @@ limits of the groups file. Beside it stand a claim for the store, and one-off Jo
 apply.
 
 ```console
-$ docker build -t planner .
+$ docker build -t planner:VERSION .
 $ helm upgrade --install planner manifests/. --namespace default --set-file groupsFile=groups.yaml
 $ helm test planner --namespace default --logs
 ```
@@ -47,8 +48,8 @@ Without `groupsFile` it runs the repository's example, whose nodes answer nowher
 
 ## What to know
 
-* **Secrets** come from Secrets that are there already: the URL of PostgreSQL, of the webhook, of a
-  Pushgateway with a password, credentials of nodes. No value takes one.
+* **Secrets** come from Secrets that are there already: the URL of PostgreSQL, of the webhook, of a Pushgateway
+  with a password. No value takes one.
 * **The store** is what remembers which groups are managed and what was left half-way. `helm uninstall`
   leaves its claim. One store per cluster: a second release with a store of its own does not know of the
   first.
@@ -59,6 +60,8 @@ Without `groupsFile` it runs the repository's example, whose nodes answer nowher
 * **A stop** (drain, deadline, preemption) reverses the run within `terminationGracePeriodSeconds`; after
   an eviction it is started again at once. A disruption budget is therefore off, see
   `podDisruptionBudget.enabled`.
+* **A machine that dies** keeps its pod, and so the volume, until Kubernetes knows that it is gone (delete the
+  node, or taint it `node.kubernetes.io/out-of-service`). No run starts meanwhile; PlannerNotRunning says so.
 * **Metrics** are pushed: a run is too short to be scraped. `metrics.serviceMonitor` is for a Pushgateway
   that nothing scrapes yet, and no other monitor makes sense.
 
@@ -106,7 +109,10 @@ def camel(name: str) -> str:
 def page() -> str:
     """The README of the chart."""
     defaults = values()
-    parts = [HEAD, "## Values\n\n| value | default | meaning |\n| --- | --- | --- |\n"]
+    parts = [
+        HEAD.replace("VERSION", __version__),
+        "## Values\n\n| value | default | meaning |\n| --- | --- | --- |\n",
+    ]
     for key, text in described((CHART / "values.yaml").read_text("utf-8")):
         default = json.dumps(value_at(defaults, key), ensure_ascii=False)
         parts.append(f"| `{key}` | `{default}` | {text.replace('|', chr(92) + '|')} |\n")

@@ -58,6 +58,11 @@ def test_there_are_sets_for_everything() -> None:
 def test_chart_is_of_this_version() -> None:
     assert chart().metadata["appVersion"] == planner.__version__
     assert chart().metadata["version"] == planner.__version__
+    image = pods(objects())[0]["spec"]["containers"][0]["image"]
+    for path in (ROOT / "README.md", CHART / "README.md", CHART / "values.yaml"):
+        assert f"docker build -t {image} ." in path.read_text("utf-8"), (
+            "the quick install builds what it installs"
+        )
 
 
 @EACH
@@ -198,10 +203,10 @@ def test_two_runs_never_overlap_and_none_repeats_itself(path: Path) -> None:
             assert "startingDeadlineSeconds" in each["spec"]
         elif each["kind"] == "Job":
             job = each["spec"]
-            assert job["ttlSecondsAfterFinished"] > 0
         else:
             continue
         assert job["backoffLimit"] == 0
+        assert job["ttlSecondsAfterFinished"] > 0
         grace = job["template"]["spec"]["terminationGracePeriodSeconds"]
         assert job["activeDeadlineSeconds"] > grace
 
@@ -303,6 +308,7 @@ def test_notes_name_what_is_there(path: Path, release: str) -> None:
         ({"apply": {"plan": "{}"}}, "reconcile.applyChanges is on"),
         ({"podDisruptionBudget": {"enabled": True}}, "KubePdbNotEnoughHealthyPods"),
         ({"reconcile": {"enabled": False}}, "nothing repairs drift"),
+        ({"plan": {"enabled": True}}, "> plan.json"),
     ],
 )
 def test_notes_warn_of_what_is_risky(values: dict[str, Any], words: str) -> None:

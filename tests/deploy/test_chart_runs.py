@@ -12,10 +12,8 @@ import pytest
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Ended, Shop
 from tests.cli.forks import Forks, forking
-from tests.deploy.charts import Object, objects, one, pods, texts
+from tests.deploy.charts import ARRIVING, Object, objects, one, pods, texts
 
-ARRIVING = {"PLANNER_SUMMARY"}
-"""Settings of the chart that the table is only about to have."""
 QUICK = {
     "readTimeout": "300ms",
     "backoff": "10ms",
@@ -88,7 +86,7 @@ def of(found: list[Object], component: str) -> Object:
 def warned(ended: Ended) -> list[str]:
     """What was warned of but the settings that are on their way."""
     lines = [line for line in ended.err.splitlines() if "arning" in line]
-    return [line for line in lines if not any(name in line for name in ARRIVING)]
+    return [line for line in lines if not any(f"PLANNER_{name.upper()}" in line for name in ARRIVING)]
 
 
 def test_the_example_is_valid(kubelet: Kubelet) -> None:

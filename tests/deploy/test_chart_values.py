@@ -11,12 +11,10 @@ from jsonschema import Draft202012Validator
 
 from docs import chart as page
 from planner.settings.table import SETTINGS
-from tests.deploy.charts import CHART, ROOT, SETS, chart, objects, pods, texts, values_of
+from tests.deploy.charts import ARRIVING, CHART, ROOT, SETS, chart, objects, pods, texts, values_of
 
 SCHEMA: Any = json.loads((CHART / "values.schema.json").read_text("utf-8"))
 OF_SETTINGS: Any = SCHEMA["properties"]["settings"]["properties"]
-ARRIVING = {"summary", "metrics_file", "pushgateway", "notify"}
-"""Set by the chart, and being added to the table side by side."""
 
 
 def test_every_setting_is_covered() -> None:
