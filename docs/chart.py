@@ -61,7 +61,8 @@ Without `groupsFile` it runs the repository's example, whose nodes answer nowher
   an eviction it is started again at once. A disruption budget is therefore off, see
   `podDisruptionBudget.enabled`.
 * **A machine that dies** keeps its pod, and so the volume, until Kubernetes knows that it is gone (delete the
-  node, or taint it `node.kubernetes.io/out-of-service`). No run starts meanwhile; PlannerNotRunning says so.
+  node, or taint it `node.kubernetes.io/out-of-service`). No run starts meanwhile:
+  PlannerNotRunning says so.
 * **Metrics** are pushed: a run is too short to be scraped. `metrics.serviceMonitor` is for a Pushgateway
   that nothing scrapes yet, and no other monitor makes sense.
 

@@ -133,6 +133,9 @@ def test_every_pod_is_restricted(path: Path) -> None:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
+        writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+        assert writable <= {"/tmp", "/var/lib/planner", "/var/lib/planner-metrics"}
+        assert "/tmp" in writable
         assert "command" not in container  # the image's entry point is planner
         assert container["resources"]["limits"]["memory"]
         assert container["terminationMessagePolicy"] in {"File", "FallbackToLogsOnError"}
