@@ -48,8 +48,8 @@ Without `groupsFile` it runs the repository's example, whose nodes answer nowher
 
 ## What to know
 
-* **Secrets** come from Secrets that are there already: the URL of PostgreSQL, of the webhook, of a Pushgateway
-  with a password. No value takes one.
+* **Secrets** come from Secrets that are there already: the URL of PostgreSQL, of the webhook, of a
+  Pushgateway with a password. No value takes one.
 * **The store** is what remembers which groups are managed and what was left half-way. `helm uninstall`
   leaves its claim. One store per cluster: a second release with a store of its own does not know of the
   first.
