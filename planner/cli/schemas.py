@@ -22,6 +22,7 @@ SCHEMAS = {
     "validation": "validate --format json",
     "nodes": "nodes --format json",
     "import": "import --format json",
+    "copied": "store copy --format json",
     "error": "what a command with --format json prints when it fails",
     "log": "one line of the log with --log-format json, on stderr",
 }
