@@ -73,6 +73,11 @@ class Settings:
     watch: float = 604_800.0
     reverse_timeout: float = 300.0
     grace: float | None = None
+    backoff_after_failure: float = 600.0
+    summary: str = ""
+    metrics_file: str = ""
+    pushgateway: str = field(default="", repr=False)
+    notify: str = field(default="", repr=False)
     store: str = field(default="", repr=False)
     lock_timeout: float = 0.0
     log_level: str = "info"

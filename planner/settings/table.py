@@ -109,6 +109,13 @@ def check_store(text: str) -> str:
     return text
 
 
+def _web(text: str) -> str:
+    """Check the form only. No message repeats the URL: it may hold a token."""
+    if not re.fullmatch(r"https?://[^\x00-\x20\x7f/?#]+[^\x00-\x20\x7f]*", text):
+        raise ValueError("must be a URL, `http://…` or `https://…`")
+    return text
+
+
 def _text(text: str) -> str:
     if not text.strip() or "\0" in text:
         raise ValueError("must not be empty")
@@ -204,6 +211,23 @@ SETTINGS: tuple[Setting, ...] = (
         shown="no limit",
     ),
     Setting(
+        "backoff_after_failure",
+        "10m",
+        parse_duration,
+        "How soon `reconcile` tries changes again that were reversed; it doubles, and 0 is at once.",
+    ),
+    Setting("summary", None, _text, "Write one line of JSON about the run to this file.", shown="none"),
+    Setting("metrics_file", None, _text, "Write Prometheus metrics of the run to this file.", shown="none"),
+    Setting("pushgateway", None, _web, "Push them to this Pushgateway: its URL.", shown="none", secret=True),
+    Setting(
+        "notify",
+        None,
+        _web,
+        "Post JSON to this URL when there was drift, a repair or a failure.",
+        shown="nobody",
+        secret=True,
+    ),
+    Setting(
         "store",
         None,
         check_store,
@@ -245,5 +269,9 @@ _EXAMPLES = {
     "nodes": "node01=http://127.0.0.1:8001,node02=http://127.0.0.1:8002,node03=http://127.0.0.1:8003",
     "settle": "20s",
     "grace": "25s",
+    "summary": "/dev/termination-log",
+    "metrics_file": "/var/lib/node_exporter/textfile/planner.prom",
+    "pushgateway": "http://pushgateway:9091",
+    "notify": "https://hooks.example.com/planner",
     "store": "sqlite:////var/lib/planner/planner.db",
 }

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from planner.model import Cell
+    from planner.model import Cell, TransactionState
     from planner.ports import Holder, Knowledge, Record, Unfinished, Watched
     from planner.store.database import Database, Hold, Locking
     from planner.store.retiring import Moved
@@ -110,6 +110,11 @@ class SqlStore:
         """The number of the last applied transaction that carried out this plan."""
         with self._database.reading() as connection:
             return reading.applied(connection, cluster, plan_digest)
+
+    def tally(self, cluster: str) -> Mapping[TransactionState, int]:
+        """How many transactions there are in each state; none of a state that has none."""
+        with self._database.reading() as connection:
+            return reading.tally(connection, cluster)
 
     def superseded(self, cluster: str, source: str) -> bool:
         """Whether this file (SHA-256) was applied, whole or in part, and another one, or an undo, since."""

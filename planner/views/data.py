@@ -26,18 +26,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-OUTCOMES = {
-    "reversed": "reversed",
-    "incomplete": "incomplete",
-    "interrupted": "interrupted",
-    "refused": "refused",
-    "stale-plan": "stale",
-    "locked": "locked",
-    "lock-lost": "lock lost",
-    "usage": "wrong usage",
-}
-"""How an apply ended, by the code of its error; every other one has failed."""
-
 
 def document(name: str, fields: Json) -> Json:
     """A document, as the schema of that name tells of it."""

@@ -134,8 +134,13 @@ class EventView(MachineView):
             ending |= {"transaction": self._transaction, "steps": self._never_started()}
         self._transaction = ending["transaction"]
         self._line("diagnostic", {"severity": "error", **data.of_complaint(error)})
-        outcome = data.OUTCOMES.get(error.code, "failed")
-        found = {"outcome": outcome, "exit_code": error.exit_code, **ending, "counts": None, "not_ours": []}
+        found = {
+            "outcome": error.outcome,
+            "exit_code": error.exit_code,
+            **ending,
+            "counts": None,
+            "not_ours": [],
+        }
         self._line("summary", found)
         super().error(error)
 

@@ -142,3 +142,30 @@ def test_nothing_was_ever_applied(shop: Shop, tmp_path: Path) -> None:
     shop.file("kept", "old", "a")
     assert shop.run("reconcile").code == 6
     assert shop.run("reconcile", "--apply-changes").code == 0
+
+
+def test_changes_that_failed_are_shown_each_time_and_tried_again_after_a_pause(
+    shop: Shop, cluster: SimulatedCluster
+) -> None:
+    applied(shop, "kept", "old", "a")
+    before = cluster.groups()
+    cluster.change_groups("node02", remove=["a"])
+    drifted = cluster.groups()
+    cluster.set_faults("node02:POST:error-before=1@403")
+    assert shop.run("reconcile").code == 3
+    waits = shop.run("reconcile")
+    assert waits.code == 2
+    assert "~ repair  a" in waits.out
+    assert "These changes failed, and are not tried again before 20" in waits.err
+    assert "(create a on node02): 403" in waits.err
+    assert "--backoff-after-failure 0" in waits.err
+    assert len(shop.run("history", "--format", "json").json["transactions"]) == 2, "no third try"
+    ended = shop.run("reconcile", "--format", "json")
+    assert (ended.events[-1]["outcome"], ended.events[-1]["exit_code"]) == ("changes pending", 2)
+    cluster.set_faults("none")
+    assert shop.run("reconcile").code == 2
+    assert cluster.groups() == drifted
+    assert shop.run("reconcile", "--backoff-after-failure", "0").code == 0
+    assert cluster.groups() == before
+    cluster.change_groups("node02", remove=["a"])
+    assert shop.run("reconcile").code == 0, "the same drift, which did not fail the last time"

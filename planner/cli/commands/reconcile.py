@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import Command, format_option, quiet_option, settings_options
+from planner.cli.options import UNATTENDED, Command, format_option, quiet_option, settings_options
 from planner.cli.session import Session
 from planner.errors import ChangesPending, Locked, StalePlan
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 )
 @format_option
 @quiet_option
-@settings_options()
+@settings_options(also=UNATTENDED)
 def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags: str | None) -> int:
     """Finish what a dead run left, then repair drift. Never asks; made for a scheduler.
 
@@ -39,16 +39,20 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
     (exit 6) and not applied, unless --apply-changes says that what deploys the file is the review. Every
     limit and protection counts, and nothing can be allowed here.
 
+    Changes that failed are shown each time (exit 2), and tried again only after a pause. It doubles while
+    they fail the same way.
+
     \b
     Examples:
       planner reconcile
       planner reconcile --apply-changes --lock-timeout 60s
       planner reconcile --mode report          # exit 2 on drift, changes nothing
     """
-    with Session(flags, output, quiet=quiet, events=True) as session:
+    with Session(flags, output, quiet=quiet, events=True, watched_as="reconcile") as session:
         desired = session.desired()
         if mode == "report":
-            return _report(session, desired, apply_changes=apply_changes)
+            session.exit_code = _report(session, desired, apply_changes=apply_changes)
+            return session.exit_code
         with session.lock(desired.cluster, "reconcile") as lease:
             _recover(session, desired.cluster, lease)
             _repair(session, desired, lease, apply_changes=apply_changes)
@@ -68,7 +72,7 @@ def _recover(session: Session, cluster: str, lease: Lease) -> None:
 
 
 def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: bool) -> None:
-    from planner.app import apply_plan, check_elsewhere, check_reviewed, make_plan
+    from planner.app import apply_plan, check_elsewhere, check_pause, check_reviewed, make_plan
 
     store, policy = session.store(), session.settings.policy()
     check_elsewhere(store, desired)
@@ -83,6 +87,7 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
         session.view.info(f"{stale.what}: nothing differs, so there is nothing to decide")
         session.view.unapplied(plan)
         return
+    check_pause(plan, store, session.clock, session.settings.backoff_after_failure)
     with session.world(desired.nodes, writes=True) as world:
         result = apply_plan(plan, desired, store, lease, policy, world, command="reconcile")
     if result.number is None:
