@@ -76,8 +76,8 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._watch is not None and self._store is not None:
-                self._watch.ask(self._store, self.settings)
+            if self._watch is not None:
+                self._watch.ask(lambda: self.store(create=False), self.settings)
             self._stack.close()
         except PlannerError as broken:
             error = broken
