@@ -61,6 +61,7 @@ simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the e
 
 docs: $(VENV)/.dev-installed ## Write the reference again and build the documentation into site/
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/chart.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo 'Built site/. To read it: $(BIN)/python -m http.server --directory site'
 

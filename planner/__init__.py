@@ -24,6 +24,7 @@
     nodes/              adapters: HTTP,
     store/              SQLite and PostgreSQL,
     views/              the screen, JSON, Markdown and HTML,
+    telemetry/          what machines are told of a run: a line, metrics, a webhook
     simulator/          and a cluster that fails on purpose
     cli/                the commands;  schemas/: the JSON Schemas that they print
 """

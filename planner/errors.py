@@ -42,10 +42,12 @@ class PlannerError(Exception):
         next: what the user can do about it.
         details: further lines, such as one per problem or per cell.
         ending: what the transaction came to that it is about; None where none began.
+        outcome: how the run ended, in a word or two, for machines.
     """
 
     exit_code: ClassVar[int] = 1
     code: ClassVar[str] = "error"
+    outcome: ClassVar[str] = "failed"
 
     def __init__(
         self,
@@ -124,9 +126,26 @@ class FileInvalid(PlannerError):
 
 
 class NodesUnreadable(PlannerError):
-    """At least one node could not be read; `details` names each of them."""
+    """At least one node could not be read; `details` says why of each.
+
+    Attributes:
+        nodes: their names.
+    """
 
     code = "nodes-unreadable"
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        next: str = "",
+        details: Sequence[str] = (),
+        nodes: Sequence[str] = (),
+    ) -> None:
+        super().__init__(what, where=where, why=why, next=next, details=details)
+        self.nodes = tuple(nodes)
 
 
 class StoreFailed(PlannerError):
@@ -140,6 +159,7 @@ class ChangesPending(PlannerError):
 
     exit_code = 2
     code = "changes-pending"
+    outcome = "changes pending"
 
 
 class Reversed(PlannerError):
@@ -147,6 +167,7 @@ class Reversed(PlannerError):
 
     exit_code = 3
     code = "reversed"
+    outcome = "reversed"
 
 
 class Incomplete(PlannerError):
@@ -154,6 +175,7 @@ class Incomplete(PlannerError):
 
     exit_code = 4
     code = "incomplete"
+    outcome = "incomplete"
 
 
 class LockLost(PlannerError):
@@ -161,6 +183,7 @@ class LockLost(PlannerError):
 
     exit_code = 4
     code = "lock-lost"
+    outcome = "lock lost"
 
 
 class Locked(PlannerError):
@@ -168,6 +191,7 @@ class Locked(PlannerError):
 
     exit_code = 5
     code = "locked"
+    outcome = "locked"
 
 
 class StalePlan(PlannerError):
@@ -175,6 +199,7 @@ class StalePlan(PlannerError):
 
     exit_code = 6
     code = "stale-plan"
+    outcome = "stale"
 
 
 class Refused(PlannerError):
@@ -186,6 +211,7 @@ class Refused(PlannerError):
 
     exit_code = 7
     code = "refused"
+    outcome = "refused"
 
     def __init__(
         self,
@@ -206,6 +232,7 @@ class WrongUsage(PlannerError):
 
     exit_code = 64
     code = "usage"
+    outcome = "wrong usage"
 
 
 class Interrupted(PlannerError):
@@ -213,3 +240,4 @@ class Interrupted(PlannerError):
 
     exit_code = 130
     code = "interrupted"
+    outcome = "interrupted"

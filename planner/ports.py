@@ -291,6 +291,9 @@ class Store(Protocol):
     def history(self, cluster: str, limit: int = 50) -> tuple[Record, ...]:
         """The last transactions, newest first, without their marks."""
 
+    def tally(self, cluster: str) -> Mapping[TransactionState, int]:
+        """How many transactions there are in each state; none of a state that has none."""
+
     def applied(self, cluster: str, plan_digest: str) -> int | None:
         """The number of the applied transaction that carried out this plan."""
 

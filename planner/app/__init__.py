@@ -7,7 +7,7 @@
     applying.py     carry a plan out, or refuse it
     recovering.py   finish what a dead or failed run left
     asides.py       the watch list, and cells that were set aside by hand
-    reconciling.py  what a scheduled run may apply by itself
+    reconciling.py  what a scheduled run may apply by itself;  pausing.py: and how soon again
     undoing.py      plan the reverse of an earlier transaction
     probing.py      reach every node
     importing.py    what a cluster holds
@@ -17,6 +17,7 @@
 
 from planner.app.applying import apply_plan
 from planner.app.asides import give_up
+from planner.app.pausing import check_pause
 from planner.app.planning import (
     Allowances,
     check_elsewhere,
@@ -41,6 +42,7 @@ __all__ = [
     "apply_plan",
     "check_elsewhere",
     "check_finished",
+    "check_pause",
     "check_reviewed",
     "find_transaction",
     "give_up",

@@ -295,6 +295,7 @@ def unreadable(
     return NodesUnreadable(
         f"{len(why)} of {len(nodes)} {'nodes' if len(nodes) > 1 else 'node'} cannot be read",
         where=", ".join(sorted(why)),
+        nodes=sorted(why),
         why="a node that cannot be read is never taken as empty; nothing was changed",
         next=cure,
         details=[f"{name} ({urls[name]}): {each}" for name, each in sorted(why.items())],

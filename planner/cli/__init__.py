@@ -10,7 +10,7 @@
     unfinished.py what plan and undo say while a transaction is unfinished
     reports.py    where a plan goes: its file, the screen, reports;  files.py: files, whole or not at all
     schemas.py    the JSON Schemas of what is printed
-    logs.py       events as log lines
+    logs.py       events as log lines;  watched.py: a run that machines watch
     commands/     one file per command, imported when it is called
 """
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 EXIT_CODES = {
     0: "Done, or nothing to do.",
     1: "An error; nothing was changed by this run.",
-    2: "Changes are pending (--detailed-exitcode, --mode report).",
+    2: "Changes are pending (--detailed-exitcode, --mode report, a pause after a failure).",
     3: "Failed or interrupted, and every change was reversed and verified.",
     4: "An incomplete transaction is in the store: run `planner recover`.",
     5: "Another run holds the lock.",

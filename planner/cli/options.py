@@ -37,6 +37,12 @@ NODES_ONLY = frozenset(
 )
 """Settings of commands that read nodes, and need no store."""
 
+OUTLETS = frozenset({"summary", "metrics_file", "pushgateway", "notify"})
+"""Settings of the commands that tell machines how they ended."""
+
+UNATTENDED = OUTLETS | {"backoff_after_failure"}
+"""Settings of the command that a scheduler runs; most others have no such flag."""
+
 MOST_TRANSACTIONS = 2**31 - 1
 """The largest number that every store can be asked for."""
 
@@ -76,12 +82,21 @@ class Command(click.Command):
         write_codes(formatter, self._codes)
 
 
-def settings_options(only: frozenset[str] | None = None) -> Callable[[_F], _F]:
-    """Add an option for every setting, or for some; they arrive as keyword arguments, text or None."""
+def settings_options(
+    only: frozenset[str] | None = None, *, also: frozenset[str] = frozenset()
+) -> Callable[[_F], _F]:
+    """Add options for the settings; they arrive as keyword arguments, text or None.
+
+    Args:
+        only: which; every one that most commands have, where it is None.
+        also: further ones, that few commands have.
+    """
+    usual = {setting.name for setting in SETTINGS} - UNATTENDED
+    wanted = (usual if only is None else only) | also
 
     def decorate(function: _F) -> _F:
         for setting in reversed(SETTINGS):
-            if not setting.has_flag or (only is not None and setting.name not in only):
+            if not setting.has_flag or setting.name not in wanted:
                 continue
             names = [setting.flag, setting.name]
             if setting.name == "file":

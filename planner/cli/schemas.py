@@ -22,7 +22,10 @@ SCHEMAS = {
     "validation": "validate --format json",
     "nodes": "nodes --format json",
     "import": "import --format json",
+    "copied": "store copy --format json",
     "error": "what a command with --format json prints when it fails",
+    "summary": "the line that --summary writes",
+    "notification": "what --notify posts",
     "log": "one line of the log with --log-format json, on stderr",
 }
 """What `planner schema` can print, by name; the format of a document is ``planner.`` and its name."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from planner.clock import SystemClock
 from planner.control import RunControl
-from planner.errors import STANDARD_INPUT, FileInvalid, WrongUsage
+from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
+    from planner.cli.watched import Watch
     from planner.model import Desired, Node
     from planner.ports import Lease
     from planner.settings import Settings
@@ -38,7 +39,11 @@ class Session:
         *,
         quiet: bool = False,
         events: bool = False,
+        watched_as: str = "",
     ) -> None:
+        """`watched_as`: the command, where machines may be told how it ended (`--summary` and others)."""
+        self.exit_code = 0
+        """Of a run that ends without an error: what its outlets tell."""
         self.settings: Settings = load_settings(flags, os.environ, read_dotenv(Path(".env")))
         self.view: View = open_view(
             output,
@@ -50,6 +55,9 @@ class Session:
             environ=os.environ,
         )
         self.clock = SystemClock()
+        self._watch = self._watched(watched_as, output)
+        if self._watch is not None:
+            self.view = self._watch.view(self.view)
         self.control = RunControl(self.clock, self.settings.grace)
         self._stack = ExitStack()
         self._store: SqlStore | None = None
@@ -67,9 +75,30 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
-        if error is not None:
-            error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
+        try:
+            if self._watch is not None:
+                self._watch.ask(lambda: self.store(create=False), self.settings)
+            self._stack.close()
+        except PlannerError as broken:
+            error = broken
+            raise
+        finally:
+            if self._watch is not None:
+                self._watch.tell(self.exit_code, error)
+            if error is not None:
+                error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
+
+    def _watched(self, command: str, output: str) -> Watch | None:
+        """The record of this run, where somebody wants it."""
+        settings = self.settings
+        wanted = settings.summary or settings.metrics_file or settings.pushgateway or settings.notify
+        if not (command and wanted):
+            return None
+        from planner.cli.watched import Watch, outlets_of
+
+        outlets = outlets_of(settings)
+        outlets.check(output)
+        return Watch(command, outlets, self.clock)
 
     # The file.
 
@@ -97,6 +126,8 @@ class Session:
         desired = parse(self.text(name), origin=origin, nodes_override=self.settings.nodes)
         if file is None:
             self._desired = desired
+            if self._watch is not None:
+                self._watch.record.cluster = desired.cluster
         return desired
 
     def text(self, file: str | None = None) -> bytes:
@@ -145,6 +176,11 @@ class Session:
             from planner.store import open_store
 
             self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
+            moved = self._store.moved()
+            if moved is not None and not create:
+                self.view.warning(f"this store was moved to {moved.target}, and is history only")
+        if create:
+            self._store.check_here()
         return self._store
 
     @contextmanager
@@ -189,7 +225,8 @@ class Session:
                 self.control.keep_signals()
             else:
                 stack.enter_context(self.control.signals())
-            yield World(client, self.clock, self.control, reporter, s.grace)
+            port = client if self._watch is None else self._watch.nodes(client)
+            yield World(port, self.clock, self.control, reporter, s.grace)
 
 
 def _text(file: str) -> bytes:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from planner.words import nearest
 
 PREFIX = "PLANNER_"
+STORE_TO = "PLANNER_STORE_TO"
+"""The twin of `planner store copy --to`: no setting, but its value is as secret as that of the store."""
 MAX_RETRIES = 100
 MAX_PARALLELISM = 1024
 MIN_STATUS, MAX_STATUS = 400, 599
@@ -92,14 +94,25 @@ def _statuses(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _store(text: str) -> str:
-    """Check the form only. No message repeats the URL: it may hold a password."""
+def check_store(text: str) -> str:
+    """Check the form of a store's URL only. No message repeats it: it may hold a password.
+
+    Raises:
+        ValueError: with one sentence.
+    """
     if re.fullmatch(r"postgres(ql)?://.*", text, re.DOTALL):
         raise ValueError("names a driver that is not shipped: write `postgresql+psycopg://…`")
     if re.fullmatch(r"sqlite://(/?|/:memory:)", text):
         raise ValueError("must name a file: a store in memory would forget what it has to reverse")
     if not re.fullmatch(r"(sqlite:///|postgresql\+psycopg://)[^\x00-\x20\x7f]+", text):
         raise ValueError("must be `sqlite:///path/planner.db` or `postgresql+psycopg://…`")
+    return text
+
+
+def _web(text: str) -> str:
+    """Check the form only. No message repeats the URL: it may hold a token."""
+    if not re.fullmatch(r"https?://[^\x00-\x20\x7f/?#]+[^\x00-\x20\x7f]*", text):
+        raise ValueError("must be a URL, `http://…` or `https://…`")
     return text
 
 
@@ -198,9 +211,26 @@ SETTINGS: tuple[Setting, ...] = (
         shown="no limit",
     ),
     Setting(
+        "backoff_after_failure",
+        "10m",
+        parse_duration,
+        "How soon `reconcile` tries changes again that were reversed; it doubles, and 0 is at once.",
+    ),
+    Setting("summary", None, _text, "Write one line of JSON about the run to this file.", shown="none"),
+    Setting("metrics_file", None, _text, "Write Prometheus metrics of the run to this file.", shown="none"),
+    Setting("pushgateway", None, _web, "Push them to this Pushgateway: its URL.", shown="none", secret=True),
+    Setting(
+        "notify",
+        None,
+        _web,
+        "Post JSON to this URL when there was drift, a repair or a failure.",
+        shown="nobody",
+        secret=True,
+    ),
+    Setting(
         "store",
         None,
-        _store,
+        check_store,
         "Where history and locks are: `sqlite:///…` or `postgresql+psycopg://…`.",
         shown="sqlite:///<user state dir>/planner/planner.db",
         secret=True,
@@ -239,5 +269,9 @@ _EXAMPLES = {
     "nodes": "node01=http://127.0.0.1:8001,node02=http://127.0.0.1:8002,node03=http://127.0.0.1:8003",
     "settle": "20s",
     "grace": "25s",
+    "summary": "/dev/termination-log",
+    "metrics_file": "/var/lib/node_exporter/textfile/planner.prom",
+    "pushgateway": "http://pushgateway:9091",
+    "notify": "https://hooks.example.com/planner",
     "store": "sqlite:////var/lib/planner/planner.db",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, true
+from sqlalchemy import func, select, true
 
 from planner.model import UNFINISHED, Action, Cell, Managed, Presence, Step, StepState, TransactionState
 from planner.ports import CellMark, Intent, Knowledge, Note, Record, Unfinished, Watched
@@ -90,6 +90,16 @@ def history(connection: Connection, cluster: str, limit: int) -> tuple[Record, .
     numbers = [row.number for row in rows]
     steps, notes = _steps(connection, numbers), _notes(connection, numbers)
     return tuple(_record(row, steps.get(row.number, ()), (), notes.get(row.number, ())) for row in rows)
+
+
+def tally(connection: Connection, cluster: str) -> dict[TransactionState, int]:
+    """See `planner.ports.Store.tally`."""
+    rows = connection.execute(
+        select(transaction.c.state, func.count())
+        .where(transaction.c.cluster == cluster)
+        .group_by(transaction.c.state)
+    )
+    return {TransactionState(state): number for state, number in rows}
 
 
 def applied(connection: Connection, cluster: str, plan_digest: str) -> int | None:

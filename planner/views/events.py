@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from planner.events import Event
     from planner.model import Plan, Step
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
+    from planner.results import Applied, Copied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel
     from planner.views.report import Report
 
@@ -123,6 +123,10 @@ class EventView(MachineView):
         del text
         self._document(data.of_imported(result, saved))
 
+    def copied(self, result: Copied) -> None:
+        """Write what was copied."""
+        self._document(data.of_copied(result))
+
     def error(self, error: PlannerError) -> None:
         """Write what failed, and the last line; and say it on stderr."""
         ending = data.of_ending(error.ending)
@@ -130,8 +134,13 @@ class EventView(MachineView):
             ending |= {"transaction": self._transaction, "steps": self._never_started()}
         self._transaction = ending["transaction"]
         self._line("diagnostic", {"severity": "error", **data.of_complaint(error)})
-        outcome = data.OUTCOMES.get(error.code, "failed")
-        found = {"outcome": outcome, "exit_code": error.exit_code, **ending, "counts": None, "not_ours": []}
+        found = {
+            "outcome": error.outcome,
+            "exit_code": error.exit_code,
+            **ending,
+            "counts": None,
+            "not_ours": [],
+        }
         self._line("summary", found)
         super().error(error)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -110,6 +111,10 @@ class MemoryStore:
             ),
             None,
         )
+
+    def tally(self, cluster: str) -> Mapping[TransactionState, int]:
+        """See the port."""
+        return Counter(record.state for record in self.memory(cluster).records.values())
 
     def superseded(self, cluster: str, source: str) -> bool:
         """See the port."""

@@ -321,6 +321,19 @@ class TestClose:
             assert older() == ["f1", "f2"]
         assert not bench.open().superseded("d", "f1")
 
+    def test_how_many_transactions_ended_how(self, store: Store) -> None:
+        assert store.tally("c") == {}
+        with store.lock("c", "apply", NOW) as lease:
+            run_one(lease)
+            run_one(lease)
+            reverse(lease, lease.begin(intent("reversed")))
+            lease.begin(intent("open"))
+            found = {TransactionState.APPLIED: 2, TransactionState.REVERSED: 1, TransactionState.OPEN: 1}
+            assert store.tally("c") == found
+        with store.lock("d", "apply", NOW) as lease:
+            run_one(lease)
+        assert store.tally("c") == found
+
     def test_what_other_names_manage(self, store: Store) -> None:
         for name, cell in (("c", Managed("x", "u")), ("d", Managed("x", "v")), ("e", Managed("y", "u"))):
             with store.lock(name, "apply", NOW) as lease:

@@ -189,6 +189,8 @@ def test_every_setting_has_its_twin(name: str) -> None:
         "log_level": ("debug", "debug"),
         "store": ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
         "log_format": ("json", "json"), "color": ("never", "never"),
+        "summary": ("-", "-"), "metrics_file": ("a.prom", "a.prom"),
+        "pushgateway": ("http://p:9091", "http://p:9091"), "notify": ("https://h/x?y=z", "https://h/x?y=z"),
     }  # fmt: skip
     text, value = other.get(name, ("9s", 9.0))
     for env, dotenv in (({f"PLANNER_{name.upper()}": text}, {}), ({}, {f"PLANNER_{name.upper()}": text})):

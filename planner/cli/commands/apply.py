@@ -11,6 +11,7 @@ import click
 from planner.cli.completion import complete_nodes
 from planner.cli.files import read_plan
 from planner.cli.options import (
+    OUTLETS,
     Command,
     allowance_options,
     format_option,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @allowance_options
 @format_option
 @quiet_option
-@settings_options()
+@settings_options(also=OUTLETS)
 def command(
     *,
     plan_file: Path | None,
@@ -71,7 +72,7 @@ def command(
     from planner.app import Allowances, apply_plan, check_elsewhere, check_finished
 
     allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
-    with Session(flags, output, quiet=quiet, events=True) as session:
+    with Session(flags, output, quiet=quiet, events=True, watched_as="apply") as session:
         if plan_file is not None:
             _check_alone(allowances != Allowances(), scope)
         elif not yes and (session.reads_stdin or output == "json" or not sys.stdin.isatty()):

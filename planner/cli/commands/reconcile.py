@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import Command, format_option, quiet_option, settings_options
+from planner.cli.options import UNATTENDED, Command, format_option, quiet_option, settings_options
 from planner.cli.session import Session
-from planner.errors import ChangesPending, Locked, StalePlan
+from planner.errors import ChangesPending, FileInvalid, Locked, PlannerError, StalePlan
 
 if TYPE_CHECKING:
     from planner.model import Desired, Plan
@@ -31,13 +32,18 @@ if TYPE_CHECKING:
 )
 @format_option
 @quiet_option
-@settings_options()
+@settings_options(also=UNATTENDED)
 def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags: str | None) -> int:
     """Finish what a dead run left, then repair drift. Never asks; made for a scheduler.
+
+    What a dead run left is finished also where the file cannot be used.
 
     It repairs towards the file that was applied last. Another file is a change, not drift: it is reported
     (exit 6) and not applied, unless --apply-changes says that what deploys the file is the review. Every
     limit and protection counts, and nothing can be allowed here.
+
+    Changes that failed are shown each time (exit 2), and tried again only after a pause. It doubles while
+    they fail the same way.
 
     \b
     Examples:
@@ -45,30 +51,61 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
       planner reconcile --apply-changes --lock-timeout 60s
       planner reconcile --mode report          # exit 2 on drift, changes nothing
     """
-    with Session(flags, output, quiet=quiet, events=True) as session:
-        desired = session.desired()
+    with Session(flags, output, quiet=quiet, events=True, watched_as="reconcile") as session:
+        try:
+            desired = session.desired()
+        except FileInvalid:
+            if mode == "repair":
+                _recover_without_a_file(session)
+            raise
         if mode == "report":
-            return _report(session, desired, apply_changes=apply_changes)
+            session.exit_code = _report(session, desired, apply_changes=apply_changes)
+            return session.exit_code
         with session.lock(desired.cluster, "reconcile") as lease:
-            _recover(session, desired.cluster, lease)
-            _repair(session, desired, lease, apply_changes=apply_changes)
+            recovered = _recover(session, desired.cluster, lease)
+            try:
+                _repair(session, desired, lease, apply_changes=apply_changes)
+            except PlannerError as error:  # some say that nothing was changed, and mean the repair
+                if recovered is not None:
+                    before = (
+                        f"before that, transaction {recovered}, which an earlier run had left, was reversed"
+                    )
+                    error.details = (*error.details, before)
+                raise
     return 0
 
 
-def _recover(session: Session, cluster: str, lease: Lease) -> None:
+def _recover_without_a_file(session: Session) -> None:
+    """What a dead run left must not wait for a better file; a store of one cluster knows which is meant."""
+    from planner.app import what_to_recover
+
+    try:
+        store = session.store(create=False)
+        clusters = store.clusters()
+        if len(clusters) != 1 or what_to_recover(store, clusters[0]) is None:
+            return
+    except PlannerError:
+        return  # no store, nothing to recover; the file is what is wrong
+    with suppress(Locked), session.lock(clusters[0], "reconcile") as lease:
+        _recover(session, clusters[0], lease)
+
+
+def _recover(session: Session, cluster: str, lease: Lease) -> int | None:
+    """Finish what is unfinished, and say which transaction that was."""
     from planner.app import recover, what_to_recover
 
     record = what_to_recover(session.store(), cluster)
     if record is None:
-        return
+        return None
     session.view.recovering(record, dry_run=False)
     with session.world(record.intent.nodes, writes=True) as world:
         result = recover(record, lease, session.settings.policy(), world)
     session.view.recovered(result)
+    return record.number
 
 
 def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: bool) -> None:
-    from planner.app import apply_plan, check_elsewhere, check_reviewed, make_plan
+    from planner.app import apply_plan, check_elsewhere, check_pause, check_reviewed, make_plan
 
     store, policy = session.store(), session.settings.policy()
     check_elsewhere(store, desired)
@@ -83,6 +120,7 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
         session.view.info(f"{stale.what}: nothing differs, so there is nothing to decide")
         session.view.unapplied(plan)
         return
+    check_pause(plan, store, session.clock, session.settings.backoff_after_failure)
     with session.world(desired.nodes, writes=True) as world:
         result = apply_plan(plan, desired, store, lease, policy, world, command="reconcile")
     if result.number is None:

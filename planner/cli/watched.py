@@ -1,0 +1,150 @@
+"""A run that machines watch: what it shows and what its nodes answer is recorded, and told when it ends."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from planner.errors import PlannerError
+from planner.telemetry.outlets import Outlets
+from planner.telemetry.record import RunRecord
+from planner.telemetry.summary import Doubts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from planner.events import Event
+    from planner.model import Plan
+    from planner.ports import Clock, Nodes, Reporter, Store
+    from planner.results import Applied, Recovered
+    from planner.settings import Settings
+    from planner.verdict import Answer, Call
+    from planner.views import View
+    from planner.views.report import Report
+
+
+def outlets_of(settings: Settings) -> Outlets:
+    """Where the settings want a run to be told."""
+    return Outlets(
+        line=settings.summary,
+        textfile=settings.metrics_file,
+        gateway=settings.pushgateway,
+        webhook=settings.notify,
+    )
+
+
+class Watch:
+    """The record of one run, and where it goes.
+
+    Attributes:
+        record: what is known of it.
+    """
+
+    def __init__(self, command: str, outlets: Outlets, clock: Clock) -> None:
+        self.record = RunRecord(command, clock)
+        self._outlets = outlets
+        self._clock = clock
+
+    def view(self, inner: View) -> View:
+        """A view that shows the same, and is recorded."""
+        return cast("View", _WatchedView(inner, self.record))
+
+    def nodes(self, inner: Nodes) -> Nodes:
+        """Nodes that answer the same, and are recorded."""
+        return _WatchedNodes(inner, self.record)
+
+    def ask(self, opened: Callable[[], Store], settings: Settings) -> None:
+        """Take note of what the store says of the cluster now; a store that fails says nothing."""
+        from planner.app import status
+        from planner.transaction import open_steps, states_of
+
+        try:
+            store = opened()
+            self.record.cluster = self.record.cluster or _only(store.clusters())
+            if not self.record.cluster:
+                return
+            found = status(store, self.record.cluster, settings.policy(), self._clock)
+            tally = store.tally(self.record.cluster)
+        except PlannerError:
+            return
+        unfinished = found.unfinished if found.needs_recover else None
+        self.record.doubts = Doubts(
+            found.needs_recover,
+            0 if unfinished is None else len(open_steps(states_of(unfinished))),
+            len(found.set_aside),
+            len(found.watched),
+            {str(state): number for state, number in tally.items()},
+        )
+
+    def tell(self, exit_code: int, error: BaseException | None) -> None:
+        """Tell everyone how the run went. A warning is a line of the log: standard output is complete."""
+        self._outlets.send(self.record.summary(exit_code, error), _warn)
+
+
+def _only(clusters: tuple[str, ...]) -> str:
+    return clusters[0] if len(clusters) == 1 else ""
+
+
+def _warn(text: str) -> None:
+    from planner.views.words import shown
+
+    logging.getLogger("planner").warning("%s", shown(text))
+
+
+class _WatchedView:
+    def __init__(self, inner: View, record: RunRecord) -> None:
+        self._inner = inner
+        self._record = record
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def report(self, report: Report) -> None:
+        self._record.planned(report.plan)
+        self._inner.report(report)
+
+    def applied(self, result: Applied, origin: str = "groups.yaml") -> None:
+        self._record.applied(result)
+        self._inner.applied(result, origin)
+
+    def unapplied(self, plan: Plan) -> None:
+        self._record.planned(plan)
+        self._inner.unapplied(plan)
+
+    def recovered(self, result: Recovered) -> None:
+        self._record.recovered(result)
+        self._inner.recovered(result)
+
+    @contextmanager
+    def reporter(self) -> Iterator[Reporter]:
+        with self._inner.reporter() as inner:
+            yield _WatchedReporter(inner, self._record)
+
+
+class _WatchedReporter:
+    def __init__(self, inner: Reporter, record: RunRecord) -> None:
+        self._inner = inner
+        self._record = record
+
+    def emit(self, event: Event) -> None:
+        self._record.emit(event)
+        self._inner.emit(event)
+
+
+class _WatchedNodes:
+    def __init__(self, inner: Nodes, record: RunRecord) -> None:
+        self._inner = inner
+        self._record = record
+
+    def submit(self, call: Call) -> None:
+        self._inner.submit(call)
+
+    def wait(self, until: float) -> Answer | None:
+        answer = self._inner.wait(until)
+        if answer is not None:
+            self._record.answered(answer)
+        return answer
+
+    def revoke(self) -> None:
+        self._inner.revoke()

@@ -1,0 +1,13 @@
+"""What a run tells the machines that watch it: a line, metrics, a webhook. Nothing here can fail a run.
+
+::
+
+    summary.py   how one run went, however it ended; and as one line of JSON (pure)
+    record.py    collects that while the run is at work
+    metrics.py   as Prometheus metrics: a textfile, or pushed to a Pushgateway
+    webhook.py   as a notification, where there is something to tell
+    outlets.py   where it goes, each within a bounded time
+
+Only `metrics.py` needs prometheus-client (the extra `metrics`), and only it and `webhook.py` speak HTTP.
+Nothing of this package is imported by a run that nobody watches.
+"""

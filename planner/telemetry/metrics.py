@@ -1,0 +1,156 @@
+"""How a run went as Prometheus metrics: a textfile for the node exporter, or pushed to a Pushgateway.
+
+A run is short, so each value is that of the last run; only the transactions are counted over all of them,
+in the store. What a run does not know it does not write: 'not read' is never 0. On a Pushgateway the values
+of an earlier run then stay, since only metrics of the same name are replaced (its method POST).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from prometheus_client.core import Metric
+
+    from planner.telemetry.summary import RunSummary
+
+JOB = "planner"
+TIMEOUT = 5.0
+"""Seconds that a Pushgateway may take."""
+LAST_SUCCESS = "planner_last_success_timestamp_seconds"
+
+METRICS: dict[str, str] = {
+    "planner_last_run_timestamp_seconds": "When the last run ended.",
+    LAST_SUCCESS: "When a run last ended with the whole cluster equal to the file.",
+    "planner_last_run_exit_code": "Exit code of the last run.",
+    "planner_run_duration_seconds": "How long the last run took.",
+    "planner_drifted_cells": "Cells (a group on a node) that differed from the file when the last run ended.",
+    "planner_repaired_cells": "Cells that the last run has written.",
+    "planner_unreadable_nodes": "Nodes that the last run could not read.",
+    "planner_run_requests": "Requests of the last run, each try counted, by how they ended.",
+    "planner_run_retries": "Requests of the last run that were tried again, by how they had ended.",
+    "planner_transactions_total": "Transactions in the store, by outcome.",
+    "planner_incomplete": "Whether an unfinished transaction needs `planner recover`.",
+    "planner_open_cells": "Cells of that transaction that may not be as they were.",
+    "planner_set_aside_cells": "Cells that were set aside by hand.",
+    "planner_watched_cells": "Cells with a write that was never answered, still looked at.",
+}
+"""Every metric, and what it tells. All have the label `cluster`."""
+
+Sample = tuple[dict[str, str], float]
+
+
+def samples_of(summary: RunSummary, now: float) -> dict[str, list[Sample]]:
+    """The values of a run by metric; labels besides `cluster`. A metric that is not known is not there.
+
+    Args:
+        summary: of the run.
+        now: seconds since 1970.
+    """
+    found: dict[str, list[Sample]] = {
+        "planner_last_run_timestamp_seconds": [({}, now)],
+        "planner_last_run_exit_code": [({}, summary.exit_code)],
+        "planner_run_duration_seconds": [({}, summary.seconds)],
+        "planner_repaired_cells": [
+            ({}, summary.steps.applied if summary.steps and not summary.exit_code else 0)
+        ],
+        "planner_run_requests": _by_node_and_end(summary.requests),
+        "planner_run_retries": _by_node_and_end(summary.retries),
+    }
+    if summary.succeeded:
+        found[LAST_SUCCESS] = [({}, now)]
+    if summary.drift is not None:
+        found["planner_drifted_cells"] = [({"node": n}, left) for n, left in summary.drift.left.items()]
+    if summary.drift is not None or summary.unreadable:
+        found["planner_unreadable_nodes"] = [({}, len(summary.unreadable))]
+    doubts = summary.doubts
+    if doubts is not None:
+        found["planner_incomplete"] = [({}, doubts.incomplete)]
+        found["planner_open_cells"] = [({}, doubts.open)]
+        found["planner_set_aside_cells"] = [({}, doubts.set_aside)]
+        found["planner_watched_cells"] = [({}, doubts.watched)]
+        found["planner_transactions_total"] = [
+            ({"outcome": outcome}, number) for outcome, number in doubts.transactions.items()
+        ]
+    return found
+
+
+def _by_node_and_end(counts: Mapping[tuple[str, str], int]) -> list[Sample]:
+    return [({"node": node, "status": end}, number) for (node, end), number in sorted(counts.items())]
+
+
+def write_textfile(path: str, summary: RunSummary, now: float) -> str:
+    """Write the metrics to a file, whole or not at all; say why not, or nothing.
+
+    The last success of the file before stays where this run was none.
+    """
+    from prometheus_client import CollectorRegistry, write_to_textfile
+
+    samples = samples_of(summary, now)
+    if LAST_SUCCESS not in samples:
+        before = _last_success(Path(path), summary.cluster)
+        samples |= {} if before is None else {LAST_SUCCESS: [({}, before)]}
+    registry = CollectorRegistry()
+    registry.register(_Collector(samples, summary.cluster))
+    try:
+        write_to_textfile(path, registry)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def push(gateway: str, summary: RunSummary, now: float) -> str:
+    """Push the metrics, one group of them for each cluster; say why it was not taken, or nothing."""
+    from urllib.error import HTTPError
+
+    from prometheus_client import CollectorRegistry, pushadd_to_gateway
+
+    registry = CollectorRegistry()
+    registry.register(_Collector(samples_of(summary, now), summary.cluster))
+    try:
+        pushadd_to_gateway(gateway, JOB, registry, {"cluster": summary.cluster}, timeout=TIMEOUT)
+    except HTTPError as error:
+        error.close()
+        return f"it answered {error.code}"
+    except (OSError, ValueError) as error:  # urllib's other errors are of these
+        return str(getattr(error, "reason", "") or error)
+    return ""
+
+
+class _Collector:
+    """Hands samples to the client library."""
+
+    def __init__(self, samples: Mapping[str, list[Sample]], cluster: str) -> None:
+        self._samples = samples
+        self._cluster = cluster
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric that is known, with its samples."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        for name, text in METRICS.items():
+            samples = self._samples.get(name)
+            if samples is None:
+                continue
+            labels = ["cluster", *(samples[0][0] if samples else ())]
+            kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            family = kind(name, text, labels=labels)
+            for more, value in samples:
+                family.add_metric([self._cluster, *more.values()], value)
+            yield family
+
+
+def _last_success(path: Path, cluster: str) -> float | None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    try:
+        for family in text_string_to_metric_families(path.read_text("utf-8")):
+            for sample in family.samples:
+                if sample.name == LAST_SUCCESS and sample.labels.get("cluster") == cluster:
+                    return float(sample.value)
+    except (OSError, ValueError):  # there is none, or it is not ours
+        return None
+    return None

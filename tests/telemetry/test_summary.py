@@ -1,0 +1,49 @@
+"""The one line about a run: short enough whatever happened, and what its schema says."""
+
+from __future__ import annotations
+
+import json
+
+from planner.telemetry.summary import LONGEST, Complaint, Drift, line_of
+from tests.schemas import check_document
+from tests.telemetry.samples import summary, unreadable, waiting
+
+
+def test_it_is_what_its_schema_says() -> None:
+    for each in (summary(), unreadable(), waiting(), summary(cluster="", doubts=None, steps=None)):
+        line = line_of(each)
+        assert "\n" not in line
+        check_document(json.loads(line))
+
+
+def test_what_it_tells() -> None:
+    told = json.loads(line_of(waiting()))
+    assert told["drift"] == {"found": 2, "groups": 1, "left": 2, "nodes": 1, "by_node": {"node02": 2}}
+    assert told["requests"] == {"total": 9, "retried": 1, "by_end": {"200": 8, "503": 1}}
+    assert told["error"]["why"] == "403"
+    assert json.loads(line_of(unreadable()))["drift"] is None, "not read is not 'no drift'"
+
+
+def test_the_nodes_with_the_most_drift_are_named_first() -> None:
+    left = {f"node{number:03}": number for number in range(100)}
+    told = json.loads(line_of(summary(drift=Drift(4950, 1, left))))["drift"]
+    assert (told["left"], told["nodes"]) == (4950, 99)
+    assert list(told["by_node"]) == [f"node{number:03}" for number in range(99, 89, -1)]
+
+
+def test_a_pod_keeps_all_of_it() -> None:
+    """Kubernetes cuts a termination message at 4096 bytes, and half a line of JSON says nothing."""
+    long = "\x00" * 5000
+    names = tuple(f"{number}{'ü' * 252}" for number in range(500))
+    worst = summary(
+        cluster="ü" * 253,
+        unreadable=names,
+        drift=Drift(10**9, 10**6, dict.fromkeys(names, 10**6)),
+        error=Complaint("error", long, long, long, long),
+    )
+    line = line_of(worst)
+    assert len(line.encode()) < LONGEST
+    told = json.loads(line)
+    check_document(told)
+    assert told["unreadable"]["nodes"] == 500
+    assert told["drift"]["nodes"] == 500
