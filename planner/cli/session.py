@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -76,17 +76,24 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._watch is not None and self._store is not None:
-                self._watch.ask(self._store, self.settings)
+            if self._watch is not None:
+                self._ask(self._watch)
             self._stack.close()
         except PlannerError as broken:
             error = broken
             raise
         finally:
             if self._watch is not None:
-                self._watch.tell(self.exit_code, error)
+                with self.control.signals():  # it is told whatever comes, and takes a bounded time
+                    self._watch.tell(self.exit_code, error)
             if error is not None:
                 error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
+
+    def _ask(self, watch: Watch) -> None:
+        """Let the store say how it stands; where the file cannot say which cluster is meant, it may know."""
+        with suppress(PlannerError):
+            if self._store is not None or not watch.record.cluster:
+                watch.ask(self.store(create=False), self.settings)
 
     def _watched(self, command: str, output: str) -> Watch | None:
         """The record of this run, where somebody wants it."""

@@ -63,9 +63,12 @@ class Watch:
             self.record.cluster = self.record.cluster or _only(store.clusters())
             if not self.record.cluster:
                 return
-            found = status(store, self.record.cluster, settings.policy(), self._clock)
+            found = status(store, self.record.cluster, settings.policy(), self._clock, history=0)
             tally = store.tally(self.record.cluster)
         except PlannerError:
+            return
+        except Exception as bug:  # noqa: BLE001  (nothing about telemetry may fail a run)
+            _warn(f"The store was not asked how it stands: a bug in planner: {type(bug).__name__}")
             return
         unfinished = found.unfinished if found.needs_recover else None
         self.record.doubts = Doubts(
