@@ -44,7 +44,7 @@ class Session:
         """`watched_as`: the command, where machines may be told how it ended (`--summary` and others)."""
         self.exit_code = 0
         """Of a run that ends without an error: what its outlets tell."""
-        self.settings: Settings = load_settings(flags, os.environ, read_dotenv(Path(".env")))
+        self.settings: Settings = _settings(flags, watched_as)
         self.view: View = open_view(
             output,
             color=self.settings.color,
@@ -229,6 +229,17 @@ class Session:
                 stack.enter_context(self.control.signals())
             port = client if self._watch is None else self._watch.nodes(client)
             yield World(port, self.clock, self.control, reporter, s.grace)
+
+
+def _settings(flags: Mapping[str, str | None], watched_as: str) -> Settings:
+    try:
+        return load_settings(flags, os.environ, read_dotenv(Path(".env")))
+    except WrongUsage as wrong:
+        if watched_as:
+            from planner.cli.watched import tell_of_wrong_usage
+
+            tell_of_wrong_usage(watched_as, wrong, flags)
+        raise
 
 
 def _text(file: str) -> bytes:

@@ -127,6 +127,23 @@ def test_every_way_that_a_run_can_end(watched: Watched, cluster: SimulatedCluste
     assert (watched.summary["cluster"], watched.kinds) == ("test", ["failed"]), "the store knows only one"
 
 
+def test_a_run_that_never_began_is_told(watched: Watched) -> None:
+    shop = watched.shop
+    shop.file("kept")
+    for wrong in (["--retries", "many"], ["--bogus"], ["--retries", "many", "--format", "json"]):
+        (shop.folder / "summary.json").unlink(missing_ok=True)
+        watched.receiver.taken.clear()
+        assert shop.run("reconcile", *wrong).code == 64
+        check_document(watched.summary)
+        assert (watched.summary["outcome"], watched.summary["exit_code"]) == ("wrong usage", 64)
+        assert watched.kinds == ["failed"]
+    watched.receiver.taken.clear()
+    assert shop.run("status", "--bogus").code == 64
+    shop.settings["PLANNER_NOTIFY"] = "ftp://SECRET"
+    assert shop.run("reconcile").code == 64
+    assert watched.receiver.taken == [], "no command that is watched, and no outlet that makes sense"
+
+
 def test_a_dead_run_that_is_finished_is_told(watched: Watched, cluster: SimulatedCluster) -> None:
     shop = watched.shop
     shop.file("kept", "old")
