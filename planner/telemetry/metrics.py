@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.errors import Incomplete
+from planner.model import UNFINISHED, TransactionState
 from planner.telemetry.webhook import send
 
 if TYPE_CHECKING:
@@ -33,13 +34,17 @@ METRICS: dict[str, str] = {
     "planner_unreadable_nodes": "Nodes that the last run could not read.",
     "planner_run_requests": "Requests of the last run, each try counted, by how they ended.",
     "planner_run_retries": "Requests of the last run that were tried again, by how they had ended.",
-    "planner_transactions_total": "Transactions in the store, by outcome.",
+    "planner_transactions_total": "Finished transactions in the store, by outcome.",
     "planner_incomplete": "Whether an unfinished transaction needs `planner recover`.",
     "planner_open_cells": "Cells of that transaction that may not be as they were.",
     "planner_set_aside_cells": "Cells that were set aside by hand.",
     "planner_watched_cells": "Cells with a write that was never answered, still looked at.",
 }
 """Every metric, and what it tells. All have the label `cluster`."""
+
+OUTCOMES = tuple(str(state) for state in TransactionState if state not in UNFINISHED)
+"""Of transactions that are counted. Each is told from the start: `increase()` sees no first one from nothing.
+One that is not finished may still become any of them, and a counter never falls."""
 
 Sample = tuple[dict[str, str], float]
 
@@ -76,7 +81,7 @@ def samples_of(summary: RunSummary, now: float) -> dict[str, list[Sample]]:
         found["planner_set_aside_cells"] = [({}, doubts.set_aside)]
         found["planner_watched_cells"] = [({}, doubts.watched)]
         found["planner_transactions_total"] = [
-            ({"outcome": outcome}, number) for outcome, number in doubts.transactions.items()
+            ({"outcome": outcome}, doubts.transactions.get(outcome, 0)) for outcome in OUTCOMES
         ]
     return found
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from planner.telemetry.metrics import METRICS, push, samples_of, write_textfile
-from planner.telemetry.summary import RunSummary
+from planner.telemetry.summary import Doubts, RunSummary
 from tests.telemetry.receiver import Receiver
 from tests.telemetry.samples import summary, unreadable, waiting
 
@@ -49,6 +49,7 @@ def test_a_textfile(tmp_path: Path) -> None:
         "planner_run_retries{node=node02,status=503}": 1,
         "planner_transactions_total{outcome=applied}": 6,
         "planner_transactions_total{outcome=reversed}": 1,
+        "planner_transactions_total{outcome=closed-with-exceptions}": 0,
         "planner_incomplete": 0,
         "planner_open_cells": 0,
         "planner_set_aside_cells": 0,
@@ -115,6 +116,15 @@ def test_a_store_that_fails_leaves_what_the_exit_code_says(exit_code: int, known
     assert ("planner_incomplete" in found) is known
     assert found.get("planner_incomplete", [({}, 1)]) == [({}, 1)]
     assert "planner_open_cells" not in found
+
+
+def test_a_transaction_is_counted_when_it_is_finished() -> None:
+    doubts = Doubts(True, 1, 0, 0, {"applied": 2, "reverse-incomplete": 1})
+    found = {
+        labels["outcome"]: n
+        for labels, n in samples_of(summary(doubts=doubts), NOW)["planner_transactions_total"]
+    }
+    assert found == {"applied": 2, "reversed": 0, "closed-with-exceptions": 0}
 
 
 class Pushed:

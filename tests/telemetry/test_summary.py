@@ -28,6 +28,8 @@ def test_what_it_tells() -> None:
     assert told["drift"] == {"found": 2, "groups": 1, "left": 2, "nodes": 1, "by_node": {"node02": 2}}
     assert told["requests"] == {"total": 9, "retried": 1, "by_end": {"200": 8, "503": 1}}
     assert told["error"]["why"] == "403"
+    why = Complaint("nodes-unreadable", "1 cannot be read", details=("node03: refused", "b", "c", "d"))
+    assert json.loads(line_of(summary(error=why)))["error"]["details"] == ["node03: refused", "b", "c"]
     assert json.loads(line_of(unreadable()))["drift"] is None, "not read is not 'no drift'"
 
 
@@ -46,7 +48,7 @@ def test_a_pod_keeps_all_of_it() -> None:
         cluster="ü" * 253,
         unreadable=names,
         drift=Drift(10**9, 10**6, dict.fromkeys(names, 10**6)),
-        error=Complaint("error", long, long, long, long),
+        error=Complaint("error", long, long, long, long, (long,) * 9),
     )
     line = line_of(worst)
     assert len(line.encode()) < LONGEST
