@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -77,7 +77,7 @@ class Session:
     ) -> None:
         try:
             if self._watch is not None:
-                self._ask(self._watch)
+                self._watch.ask(lambda: self.store(create=False), self.settings)
             self._stack.close()
         except PlannerError as broken:
             error = broken
@@ -88,12 +88,6 @@ class Session:
                     self._watch.tell(self.exit_code, error)
             if error is not None:
                 error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
-
-    def _ask(self, watch: Watch) -> None:
-        """Let the store say how it stands; where the file cannot say which cluster is meant, it may know."""
-        with suppress(PlannerError):
-            if self._store is not None or not watch.record.cluster:
-                watch.ask(self.store(create=False), self.settings)
 
     def _watched(self, command: str, output: str) -> Watch | None:
         """The record of this run, where somebody wants it."""
@@ -183,6 +177,11 @@ class Session:
             from planner.store import open_store
 
             self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
+            moved = self._store.moved()
+            if moved is not None and not create:
+                self.view.warning(f"this store was moved to {moved.target}, and is history only")
+        if create:
+            self._store.check_here()
         return self._store
 
     @contextmanager

@@ -126,7 +126,7 @@ def test_every_way_that_a_run_can_end(watched: Watched, cluster: SimulatedCluste
 
     (shop.folder / "groups.yaml").write_text("version: 2\n")
     assert watched.run("reconcile").code == 1
-    assert (watched.summary["cluster"], watched.kinds) == ("test", ["failed"]), "the store knows only one"
+    assert (watched.summary["cluster"], watched.kinds) == ("test", ["failed"]), "the only one in the store"
 
 
 def test_a_run_that_never_began_is_told(watched: Watched) -> None:
