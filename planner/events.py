@@ -33,7 +33,7 @@ class Event(NamedTuple):
 EVENT_KINDS = (
     "begun",  # the transaction is durably in the store; data: its number; total: how many steps it has
     "phase",  # text: what begins; total: how many parts it has; data: `watched`, if any of them are
-    "progress",  # a part was read; text: why it could not be
+    "progress",  # a part was read; text: why it could not be; data: `parts`, if it was more than one
     "started",  # a step's first request is about to be sent
     "retried",  # a request had to be tried again
     "unknown",  # a step's outcome is not known yet; it is read back

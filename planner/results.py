@@ -222,3 +222,38 @@ class Imported:
     def partial(self) -> tuple[str, ...]:
         """The groups that exist on some nodes only."""
         return tuple(group for group, names in self.groups if len(names) < len(self.nodes))
+
+
+class CopiedTable(NamedTuple):
+    """A table of the store, equal on both sides: its rows, and a digest of all of them in any order."""
+
+    name: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A store that was copied to another place, whole, and compared.
+
+    Attributes:
+        store: its id, which the copy has too.
+        source: where it is, without a password.
+        target: where the copy is, likewise.
+        moved: whether the source is retired: nothing may be done with it any more.
+        already: whether the copy was there from an earlier command, and only compared now.
+        clusters: names, sorted.
+        transactions: how many.
+        unfinished: (cluster, number) of every unfinished transaction.
+        tables: every table.
+    """
+
+    store: str
+    source: str
+    target: str
+    moved: bool
+    already: bool
+    clusters: tuple[str, ...]
+    transactions: int
+    unfinished: tuple[tuple[str, int], ...]
+    tables: tuple[CopiedTable, ...]

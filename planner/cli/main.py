@@ -37,6 +37,7 @@ COMMANDS = {
     "init": "Write a commented groups.yaml and .env to start from.",
     "import": "Write a groups.yaml from what a cluster holds.",
     "schema": "Print a JSON Schema.",
+    "store": "Copy the store: a backup, or a move.",
     "completion": "Print the completion script of your shell.",
     "simulate": "Run a simulated cluster with faults.",
     "demo": "Show the whole story on a simulated cluster.",

@@ -22,6 +22,7 @@ SCHEMAS = {
     "validation": "validate --format json",
     "nodes": "nodes --format json",
     "import": "import --format json",
+    "copied": "store copy --format json",
     "error": "what a command with --format json prints when it fails",
     "summary": "the line that --summary writes",
     "notification": "what --notify posts",

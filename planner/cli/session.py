@@ -76,8 +76,8 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._watch is not None and self._store is not None:
-                self._watch.ask(self._store, self.settings)
+            if self._watch is not None:
+                self._watch.ask(lambda: self.store(create=False), self.settings)
             self._stack.close()
         except PlannerError as broken:
             error = broken
@@ -176,6 +176,11 @@ class Session:
             from planner.store import open_store
 
             self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
+            moved = self._store.moved()
+            if moved is not None and not create:
+                self.view.warning(f"this store was moved to {moved.target}, and is history only")
+        if create:
+            self._store.check_here()
         return self._store
 
     @contextmanager

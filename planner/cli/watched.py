@@ -12,7 +12,7 @@ from planner.telemetry.record import RunRecord
 from planner.telemetry.summary import Doubts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from planner.events import Event
     from planner.model import Plan
@@ -54,12 +54,13 @@ class Watch:
         """Nodes that answer the same, and are recorded."""
         return _WatchedNodes(inner, self.record)
 
-    def ask(self, store: Store, settings: Settings) -> None:
+    def ask(self, opened: Callable[[], Store], settings: Settings) -> None:
         """Take note of what the store says of the cluster now; a store that fails says nothing."""
         from planner.app import status
         from planner.transaction import open_steps, states_of
 
         try:
+            store = opened()
             self.record.cluster = self.record.cluster or _only(store.clusters())
             if not self.record.cluster:
                 return

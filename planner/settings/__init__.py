@@ -16,7 +16,9 @@ from planner.model import Policy
 from planner.settings.table import (
     PREFIX,
     SETTINGS,
+    STORE_TO,
     Setting,
+    check_store,
     did_you_mean,
     env_example,
     format_duration,
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SETTINGS",
+    "STORE_TO",
     "Setting",
     "Settings",
+    "check_store",
     "default_store",
     "env_example",
     "format_duration",
@@ -217,7 +221,7 @@ def _unknown(variables: Mapping[str, str], place: str) -> Iterable[str]:
     known = [setting.env.removeprefix(PREFIX) for setting in SETTINGS]
     for name in sorted(variables):
         rest = name.removeprefix(PREFIX)
-        if rest == name or rest in known or _BY_KUBERNETES.fullmatch(rest):
+        if rest == name or rest in known or name == STORE_TO or _BY_KUBERNETES.fullmatch(rest):
             continue
         if _GUARDS.fullmatch(rest):
             yield f"{_printable(name)} ({place}) has no effect: a guard is lifted on the command line only"

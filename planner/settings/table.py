@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from planner.words import nearest
 
 PREFIX = "PLANNER_"
+STORE_TO = "PLANNER_STORE_TO"
+"""The twin of `planner store copy --to`: no setting, but its value is as secret as that of the store."""
 MAX_RETRIES = 100
 MAX_PARALLELISM = 1024
 MIN_STATUS, MAX_STATUS = 400, 599
@@ -92,8 +94,12 @@ def _statuses(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _store(text: str) -> str:
-    """Check the form only. No message repeats the URL: it may hold a password."""
+def check_store(text: str) -> str:
+    """Check the form of a store's URL only. No message repeats it: it may hold a password.
+
+    Raises:
+        ValueError: with one sentence.
+    """
     if re.fullmatch(r"postgres(ql)?://.*", text, re.DOTALL):
         raise ValueError("names a driver that is not shipped: write `postgresql+psycopg://…`")
     if re.fullmatch(r"sqlite://(/?|/:memory:)", text):
@@ -224,7 +230,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "store",
         None,
-        _store,
+        check_store,
         "Where history and locks are: `sqlite:///…` or `postgresql+psycopg://…`.",
         shown="sqlite:///<user state dir>/planner/planner.db",
         secret=True,

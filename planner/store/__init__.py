@@ -11,10 +11,12 @@
     postgres.py   PostgreSQL: how it is reached, and its lock
     filelock.py   a lock that dies with its owner;  forking.py: a child lets go of it;  waiting.py: for one
     mounts.py     whether a path lies on a network file system
+    copying.py    a copy of a whole store elsewhere;  contents.py: all that it holds, in batches
+    retiring.py   the mark of a store that was moved
     glance.py     the newest transactions, for completion
 
-`open_store` is the only public entry. Importing this package is cheap: SQLAlchemy is imported when a
-store is opened, alembic only when an older store has to be migrated.
+`open_store` is the public entry, and `copying.copy_store` that of a whole store. Importing this package is
+cheap: SQLAlchemy is imported when a store is opened, alembic only when an older store has to be migrated.
 """
 
 from __future__ import annotations

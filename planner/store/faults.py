@@ -40,9 +40,14 @@ UNREACHABLE = ("08", "the server cannot be reached", "check host, port and netwo
 UNKNOWN = ("", "the database reports an error", "`planner status` tells what the store holds")
 
 
+SECRET_OPTIONS = frozenset({"password", "sslpassword"})
+"""Options of a URL that libpq takes a password from, too."""
+
+
 def masked(url: URL) -> str:
-    """The URL without its password."""
-    return url.render_as_string(hide_password=True)
+    """The URL without its password, wherever that stands."""
+    hidden = {name: "***" for name in url.query if name in SECRET_OPTIONS}
+    return url.update_query_dict(hidden).render_as_string(hide_password=True)
 
 
 def missing(where: str) -> StoreFailed:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from planner.store.database import Database
+    from planner.store.filelock import FileLock
     from planner.store.sqlite import FileLocking
 
 SCHEMA_WAIT = 30.0
@@ -30,23 +31,38 @@ SYSTEM_TIME = Time()
 
 def open_at(url: str, *, create: bool = True, time: Time = SYSTEM_TIME) -> SqlStore:
     """See `planner.store.open_store`; `time` is for tests."""
+    parsed = parse(url)
+    if is_sqlite(parsed):
+        return _open_sqlite(parsed, create=create, time=time)
+    return _open_postgres(parsed, create=create, time=time)
+
+
+def parse(url: str, option: str = "--store") -> URL:
+    """The parts of a store's URL, which came from this option; no message repeats its password.
+
+    Raises:
+        WrongUsage: it makes no sense, or names a database that is not supported.
+    """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise WrongUsage(
             "The store's URL makes no sense.",
-            where="--store",
+            where=option,
             next="write sqlite:///path or postgresql+psycopg://user:password@host/name",
         ) from error
-    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
-        return _open_sqlite(parsed, create=create, time=time)
-    if parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
-        return _open_postgres(parsed, create=create, time=time)
+    if is_sqlite(parsed) or parsed.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return parsed
     raise WrongUsage(
         "The store's URL names a database that is not supported.",
-        where=f"--store {masked(parsed)}",
+        where=f"{option} {masked(parsed)}",
         next="write sqlite:///path or postgresql+psycopg://user:password@host/name",
     )
+
+
+def is_sqlite(url: URL) -> bool:
+    """Whether a URL that was parsed names a file."""
+    return url.drivername in ("sqlite", "sqlite+pysqlite")
 
 
 def _open_sqlite(url: URL, *, create: bool, time: Time, why_copied: str = "") -> SqlStore:
@@ -69,14 +85,7 @@ def _open_sqlite(url: URL, *, create: bool, time: Time, why_copied: str = "") ->
 
 def _prepare_sqlite(database: Database, locking: FileLocking, time: Time) -> None:
     """Make or migrate the tables, while other runs of this planner wait."""
-    gate = locking.schema()
-    if not time.until(gate.attempt, SCHEMA_WAIT):
-        raise StoreFailed(
-            "The store cannot be opened.",
-            where=database.name,
-            why="another run is making or migrating its tables",
-            next="run the command again",
-        )
+    gate = take_gate(database, locking, time)
     try:
         connection = database.own("The store cannot be opened.")
         try:
@@ -90,6 +99,23 @@ def _prepare_sqlite(database: Database, locking: FileLocking, time: Time) -> Non
             schema.migrate(database, locking, _nobody_else)
     finally:
         gate.release()
+
+
+def take_gate(database: Database, locking: FileLocking, time: Time) -> FileLock:
+    """Take the lock for making and migrating the tables of a file; whoever took it releases it.
+
+    Raises:
+        StoreFailed: another run keeps it.
+    """
+    gate = locking.schema()
+    if not time.until(gate.attempt, SCHEMA_WAIT):
+        raise StoreFailed(
+            "The store cannot be opened.",
+            where=database.name,
+            why="another run is making or migrating its tables",
+            next="run the command again",
+        )
+    return gate
 
 
 def _nobody_else(_connection: Connection) -> None:

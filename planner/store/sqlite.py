@@ -39,7 +39,7 @@ JOURNAL_LIMIT = 64 * 1024 * 1024
 STARTING = Holder("a run that is just starting", "", "")
 
 
-def path_of(url: URL) -> Path:
+def path_of(url: URL, option: str = "--store") -> Path:
     """The database's real path: two paths to one file share one lock.
 
     Raises:
@@ -49,14 +49,14 @@ def path_of(url: URL) -> Path:
     if not name or name == ":memory:" or name.startswith("file:"):
         raise WrongUsage(
             "A SQLite store needs a plain path.",
-            where=f"--store {url}",
+            where=f"{option} {url}",
             why="a store must outlive the run: it cannot be in memory, and `file:` URIs are not used",
             next="write sqlite:///relative/path.db or sqlite:////absolute/path.db",
         )
     if set(url.query) - {"mode"} or url.query.get("mode", "rw") not in MODES:
         raise WrongUsage(
             "The store's URL has an option that is not known.",
-            where=f"--store {url}",
+            where=f"{option} {url}",
             next="only ?mode=ro (read only) and ?mode=rw are known",
         )
     return Path(os.path.realpath(Path(name).expanduser()))

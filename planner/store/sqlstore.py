@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from planner.errors import Locked
-from planner.store import reading
+from planner.store import reading, retiring
 from planner.store.faults import not_writable
 from planner.store.lease import SqlLease
 from planner.store.tables import cluster as clusters
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from planner.model import Cell, TransactionState
     from planner.ports import Holder, Knowledge, Record, Unfinished, Watched
     from planner.store.database import Database, Hold, Locking
+    from planner.store.retiring import Moved
     from planner.store.waiting import Time
 
 
@@ -61,6 +62,29 @@ class SqlStore:
     def name(self) -> str:
         """Where the store is, for people: its URL without the password."""
         return self._database.name
+
+    @property
+    def database(self) -> Database:
+        """The database, for what is about the store as a whole."""
+        return self._database
+
+    def moved(self) -> Moved | None:
+        """Where the store was moved to, and must be used from then on; None where it is here."""
+        with self._database.reading() as connection:
+            return retiring.mark_of(connection)
+
+    def check_here(self) -> None:
+        """Make sure that the store was not moved away.
+
+        Raises:
+            StoreFailed: it was.
+        """
+        with self._database.reading() as connection:
+            retiring.check_here(connection, self._database.name)
+
+    def now(self) -> str:
+        """Wall time, as the store writes it."""
+        return self._time.wall()
 
     def knowledge(self, cluster: str) -> Knowledge:
         """What is known of the cluster; an unknown cluster is empty."""
@@ -129,10 +153,11 @@ class SqlStore:
 
         Raises:
             Locked: another run holds it; `where` names the run.
-            StoreFailed: the store cannot be written.
+            StoreFailed: the store cannot be written, or was moved to another place.
         """
         if self._database.only_read:
             raise not_writable(self._database.name, self._database.only_read)
+        self.check_here()  # at once, whatever the time-out; what counts is asked with the grant
         hold = self._locking.contend(cluster)
         try:
             if not self._time.until(hold.attempt, timeout):
@@ -160,6 +185,7 @@ class SqlStore:
                 connection.execute(clusters.insert().values(name=cluster, epoch=epoch, serial=0, **holder))
             else:
                 connection.execute(clusters.update().where(of_cluster).values(epoch=epoch, **holder))
+            retiring.check_here(connection, self._database.name)  # after the row: see `retiring.retire`
         return epoch
 
     def _locked(self, cluster: str) -> Locked:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0004"
+VERSION = "0005"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
 
 metadata = MetaData(
@@ -46,6 +46,11 @@ meta = Table(
     metadata,
     Column("id", Text, primary_key=True),  # the store's id, a UUID; there is one row
     Column("created", Text, nullable=False),
+    Column(
+        "moved_to", Text
+    ),  # where the store is now, without a password; all three are null while it is here
+    Column("moved_at", Text),
+    Column("moved_by", Text),
 )
 
 cluster = Table(

@@ -13,7 +13,7 @@
 
     the screens, as lines (pure)
         plan_text.py, result_text.py, recovery_text.py, status_text.py, history_text.py,
-        transaction_text.py, nodes_text.py, error_text.py, and in them
+        transaction_text.py, nodes_text.py, copied_text.py, error_text.py, and in them
         source_text.py a problem of a file, with its line and a caret;  gathering.py: cells as rows
         layout.py      lines of styled spans, wrapped to a width;  words.py: escaping and widths
 

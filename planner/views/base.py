@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
+    from planner.results import Applied, Copied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 
@@ -74,6 +74,9 @@ class View(Protocol):
             text: the groups.yaml that was made of it.
             saved: name of the file that it was written to; where there is none, the text is the result.
         """
+
+    def copied(self, result: Copied) -> None:
+        """Show what was copied, and which of the two stores is to be used."""
 
     def error(self, error: PlannerError) -> None:
         """Show how the run ended, on stderr (for JSON as a document on stdout too)."""

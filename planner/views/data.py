@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from planner.counts import Ending, StepCounts
     from planner.model import Cell, Step
     from planner.ports import CellMark, Record, Watched
-    from planner.results import Applied, Aside, Imported, Probe, Probed, Recovered, Status, Validated
+    from planner.results import Applied, Aside, Copied, Imported, Probe, Probed, Recovered, Status, Validated
     from planner.views.report import Report
     from planner.views.summary import Kind
 
@@ -210,6 +210,24 @@ def of_history(records: Iterable[Record]) -> Json:
         for record in records
     ]
     return document("history", {"transactions": found})
+
+
+def of_copied(result: Copied) -> Json:
+    """A store that was copied, and whether the source is retired."""
+    return document(
+        "copied",
+        {
+            "store": result.store,
+            "source": result.source,
+            "target": result.target,
+            "moved": result.moved,
+            "already": result.already,
+            "clusters": list(result.clusters),
+            "transactions": result.transactions,
+            "unfinished": [{"cluster": name, "transaction": number} for name, number in result.unfinished],
+            "tables": [table._asdict() for table in result.tables],
+        },
+    )
 
 
 def of_transaction(record: Record) -> Json:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
+    from planner.results import Applied, Copied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
 
 
@@ -91,6 +91,11 @@ class DocumentView(MachineView):
         del text
         self._print(data.of_imported(result, saved))
         self._check()
+
+    def copied(self, result: Copied) -> None:
+        """Print what was copied."""
+        self._print(data.of_copied(result))
+        self._remark_lost()
 
     def error(self, error: PlannerError) -> None:
         """Print the error, unless a result was printed; and say it on stderr."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from planner.events import Event
     from planner.model import Plan, Step
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
+    from planner.results import Applied, Copied, Imported, Probed, Recovered, Status, Validated
     from planner.views.channel import Channel
     from planner.views.report import Report
 
@@ -122,6 +122,10 @@ class EventView(MachineView):
         """Write what the cluster holds."""
         del text
         self._document(data.of_imported(result, saved))
+
+    def copied(self, result: Copied) -> None:
+        """Write what was copied."""
+        self._document(data.of_copied(result))
 
     def error(self, error: PlannerError) -> None:
         """Write what failed, and the last line; and say it on stderr."""

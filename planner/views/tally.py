@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _PARTS = {
     "read": frozenset({"progress"}),
     "list": frozenset({"progress"}),
+    "copy": frozenset({"progress"}),
+    "compare": frozenset({"progress"}),
     "probe": frozenset({"progress"}),
     "create": frozenset({"done", "not-ours", "failed"}),
     "delete": frozenset({"done", "not-ours", "failed"}),
@@ -28,6 +30,8 @@ _ANY = frozenset().union(*_PARTS.values())
 TITLES = {
     "read": "Reading",
     "list": "Listing",
+    "copy": "Copying",
+    "compare": "Comparing",
     "probe": "Asking",
     "create": "Creating",
     "delete": "Deleting",
@@ -37,7 +41,7 @@ TITLES = {
     "reverse": "Reversing",
 }
 
-UNITS = {"list": "node", "probe": "request"}
+UNITS = {"list": "node", "probe": "request", "copy": "row", "compare": "row"}
 """What the parts of a phase are, where they are no cells."""
 
 LINES_PER_KIND = 20
@@ -78,7 +82,8 @@ class Tally:
         if event.kind == "progress" and event.text:
             self.unread += 1
         elif event.kind in _PARTS.get(self.phase, _ANY):
-            self.done = min(self.done + 1, self.total) if self.total else self.done + 1
+            self.done += event.data.get("parts", 1)
+            self.done = min(self.done, self.total) if self.total else self.done
         self.retries += event.kind == "retried"
         self.unknown += event.kind == "unknown"
         self.failed += event.kind in ("failed", "undo-failed")

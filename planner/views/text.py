@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from planner.views.copied_text import copied_lines
 from planner.views.error_text import error_lines
 from planner.views.history_text import history_lines
 from planner.views.layout import Span, paragraph
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from planner.errors import PlannerError
     from planner.model import Plan
     from planner.ports import Clock, Record, Reporter
-    from planner.results import Applied, Imported, Probed, Recovered, Status, Validated
+    from planner.results import Applied, Copied, Imported, Probed, Recovered, Status, Validated
     from planner.views.report import Report
     from planner.views.screen import Screen
 
@@ -105,6 +106,11 @@ class TextView:
         else:
             self._out.channel.write(text)
         check_written(self._out.channel)
+
+    def copied(self, result: Copied) -> None:
+        """Show what was copied, and which of the two stores is to be used."""
+        self._out.show(copied_lines(result, self._out.width))
+        self._remark_lost()
 
     def error(self, error: PlannerError) -> None:
         """Show how the run ended."""

@@ -124,7 +124,7 @@ def test_every_way_that_a_run_can_end(watched: Watched, cluster: SimulatedCluste
 
     (shop.folder / "groups.yaml").write_text("version: 2\n")
     assert watched.run("reconcile").code == 1
-    assert (watched.summary["cluster"], watched.kinds) == (None, ["failed"])
+    assert (watched.summary["cluster"], watched.kinds) == ("test", ["failed"]), "the only one in the store"
 
 
 def test_a_dead_run_that_is_finished_is_told(watched: Watched, cluster: SimulatedCluster) -> None:

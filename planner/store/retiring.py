@@ -1,0 +1,85 @@
+"""A store that was moved to another place: a mark that every later grant of a lock meets.
+
+Two stores with one id that are both written are two memories of one cluster, and each would prune and reverse
+what the other did. So a move leaves a mark behind.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import select, text
+
+from planner.errors import StoreFailed
+from planner.store.tables import cluster as clusters
+from planner.store.tables import meta
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection
+
+
+class Moved(NamedTuple):
+    """Where a store was moved to, without a password; when (wall time), and by whom."""
+
+    target: str
+    at: str
+    who: str
+
+
+def mark_of(connection: Connection) -> Moved | None:
+    """The mark of a move, if there is one."""
+    found = select(meta.c.moved_to, meta.c.moved_at, meta.c.moved_by).where(meta.c.moved_to.is_not(None))
+    row = connection.execute(found).first()
+    return Moved(*row) if row is not None else None
+
+
+def check_here(connection: Connection, where: str) -> None:
+    """Make sure that the store was not moved away.
+
+    Raises:
+        StoreFailed: it was.
+    """
+    mark = mark_of(connection)
+    if mark is not None:
+        raise StoreFailed(
+            f"This store was moved to {mark.target}.",
+            where=where,
+            why=f"{mark.who} moved it at {mark.at}; two stores in use would contradict each other",
+            next="set PLANNER_STORE (or --store) to the new one; "
+            "`planner status`, `history` and `show` still read this one",
+        )
+
+
+def retire(connection: Connection, known: Collection[str], mark: Moved, where: str) -> None:
+    """Inside a transaction that writes: mark the store as moved.
+
+    A grant writes its cluster's row first, and then asks for the mark. Here it is the other way round, and
+    rows cannot be written meanwhile (SQLite: one writer; PostgreSQL: the table's lock). So either the grant
+    is seen here, or the mark there.
+
+    Raises:
+        StoreFailed: a cluster came that is not among those that are locked, or the store was moved already.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {clusters.name} IN SHARE ROW EXCLUSIVE MODE"))
+    check_here(connection, where)
+    check_known(connection, known, where)
+    connection.execute(meta.update().values(moved_to=mark.target, moved_at=mark.at, moved_by=mark.who))
+
+
+def check_known(connection: Connection, known: Collection[str], where: str) -> None:
+    """Make sure that there is no cluster but those that are locked.
+
+    Raises:
+        StoreFailed: another one came.
+    """
+    new = set(connection.execute(select(clusters.c.name)).scalars()) - set(known)
+    if new:
+        raise StoreFailed(
+            "The store cannot be copied.",
+            where=f"{where}, cluster {min(new)!r}",
+            why="a run began with a cluster that the store did not know before",
+            next="wait until that run has ended, and run the command again",
+        )
