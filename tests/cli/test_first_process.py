@@ -24,7 +24,9 @@ ISOLATE = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
 if os.geteuid() != 0:
     ISOLATE[1:1] = ["--user", "--map-root-user"]
 HERE = "print('here', flush=True)\n"
-BLOCK = f"import time\n{HERE}time.sleep(1000)\n"
+BLOCK = f"import time\n{HERE}while True:\n    time.sleep(0.01)\n"
+READ = "63" if os.uname().machine == "aarch64" else "0"
+"""The number of read(2)."""
 COMMAND = "from planner.cli import main\nmain()\n"
 SLEEPING = f"""\
 import time
@@ -73,9 +75,20 @@ def start(shop: Shop, cluster: SimulatedCluster) -> Iterator[Start]:
         process.communicate()
 
 
+def child(process: First) -> str:
+    (pid,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return pid
+
+
 def stop(process: First, number: int = signal.SIGTERM) -> None:
-    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(child), number)
+    os.kill(int(child(process)), number)
+
+
+def wait_until_it_reads(process: First) -> None:
+    """Until its main thread is in read(2): between Python's last look for signals and that call, one is late."""
+    call = Path(f"/proc/{child(process)}/syscall")
+    while call.read_text().split()[0] != READ:
+        os.sched_yield()
 
 
 def assert_interrupted(process: First) -> None:
@@ -102,6 +115,7 @@ def test_while_it_reads_the_file(start: Start, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     process = start("plan", "--file", "fifo")
     with (tmp_path / "fifo").open("w"):  # returns when it is opened to be read
+        wait_until_it_reads(process)
         stop(process)
         assert_interrupted(process)
 
@@ -128,6 +142,7 @@ def test_while_it_asks(start: Start) -> None:
     asked = ""
     while not asked.endswith("[y/N]:"):
         asked += process.stderr.read(1)
+    wait_until_it_reads(process)
     stop(process)
     assert_interrupted(process)
     os.close(ours)
