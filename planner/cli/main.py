@@ -50,6 +50,9 @@ LOG_FORMAT, LOG_TWIN = "--log-format", "PLANNER_LOG_FORMAT"
 STREAMS = frozenset({"apply", "reconcile"})
 """Commands whose JSON is a stream of events; that of the others is one document."""
 
+WATCHED = STREAMS
+"""Commands that tell machines how they ended, see `planner.cli.watched`."""
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -156,11 +159,16 @@ def _carried_out(arguments: list[str]) -> tuple[int, bool]:
     except click.exceptions.Exit as leave:
         return leave.exit_code, False
     except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "planner"
+        wrong = WrongUsage(error.format_message(), next=f"see {command} --help")
         if _wants_json(arguments) or _logs_json(arguments):
-            command = error.ctx.command_path if error.ctx else "planner"
-            _show(WrongUsage(error.format_message(), next=f"see {command} --help"), arguments)
+            _show(wrong, arguments)
         else:
             error.show()
+        if not WATCHED.isdisjoint(arguments[:1]):
+            from planner.cli.watched import tell_of_wrong_usage
+
+            tell_of_wrong_usage(arguments[0], wrong, {})
         return WrongUsage.exit_code, False
     except click.ClickException as error:
         if _wants_json(arguments) or _logs_json(arguments):

@@ -48,7 +48,7 @@ class Session:
         """`watched_as`: the command, where machines may be told how it ended (`--summary` and others)."""
         self.exit_code = 0
         """Of a run that ends without an error: what its outlets tell."""
-        self.settings: Settings = load_settings(flags, os.environ, read_dotenv(Path(".env")))
+        self.settings: Settings = _settings(flags, watched_as)
         self.view = self._opened_view(output, quiet=quiet, events=events)
         self.clock = SystemClock()
         self._watch = self._watched(watched_as, output)
@@ -71,15 +71,16 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._watch is not None and self._store is not None:
-                self._watch.ask(self._store, self.settings)
+            if self._watch is not None:
+                self._watch.ask(lambda: self.store(create=False), self.settings)
             self._stack.close()
         except PlannerError as broken:
             error = broken
             raise
         finally:
             if self._watch is not None:
-                self._watch.tell(self.exit_code, error)
+                with self.control.signals():  # it is told whatever comes, and takes a bounded time
+                    self._watch.tell(self.exit_code, error)
             if error is not None:
                 error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
 
@@ -242,6 +243,17 @@ class Session:
                 stack.enter_context(self.control.signals())
             port = client if self._watch is None else self._watch.nodes(client)
             yield World(port, self.clock, self.control, reporter, s.grace)
+
+
+def _settings(flags: Mapping[str, str | None], watched_as: str) -> Settings:
+    try:
+        return load_settings(flags, os.environ, read_dotenv(Path(".env")))
+    except WrongUsage as wrong:
+        if watched_as:
+            from planner.cli.watched import tell_of_wrong_usage
+
+            tell_of_wrong_usage(watched_as, wrong, flags)
+        raise
 
 
 def _text(file: str) -> bytes:

@@ -122,7 +122,34 @@ def test_what_a_dead_run_left_is_finished_first(shop: Shop, cluster: SimulatedCl
     ended = shop.run("reconcile")
     assert ended.code == 6, "the dead run's file was never applied"
     assert "every node is as it was" in ended.out
+    assert "before that, transaction 2, which an earlier run had left, was reversed" in ended.err
     assert cluster.groups() == before
+
+
+@pytest.mark.parametrize("file", ["groups: [", None])
+def test_what_a_dead_run_left_waits_for_no_better_file(
+    shop: Shop, cluster: SimulatedCluster, file: str | None
+) -> None:
+    applied(shop, "kept", "old")
+    before = cluster.groups()
+    shop.file("kept", "old", "a", "b")
+    cluster.hold(2, "after")
+    patient = {"PLANNER_READ_TIMEOUT": "60s", "PLANNER_SETTLE": "600ms"}
+    with shop.start("apply", "--yes", "--parallelism", "1", **patient) as process:
+        cluster.wait_held(60)
+        process.kill()
+    cluster.release()
+    cluster.wait_settled(60)
+    path = shop.folder / "groups.yaml"
+    path.unlink() if file is None else path.write_text(file)
+    assert shop.run("reconcile", "--mode", "report").code == 1
+    assert cluster.groups() != before, "a report changes nothing"
+    ended = shop.run("reconcile")
+    assert (ended.code, "every node is as it was" in ended.out) == (1, True), ended.err
+    assert "groups.yaml" in ended.err
+    assert cluster.groups() == before
+    assert shop.run("status", "--check").code == 0
+    assert shop.run("reconcile").code == 1
 
 
 def test_limits_count_and_cannot_be_lifted(shop: Shop, cluster: SimulatedCluster) -> None:

@@ -12,15 +12,10 @@ import yaml
 from helm_python import Chart
 from kubernetes_validate import utils
 
-from planner.settings.table import SETTINGS
-
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "manifests"
 SETS = sorted((Path(__file__).parent / "values").glob("*.yaml"))
 KUBERNETES = ("1.29", "1.32", utils.latest_version())
-
-ARRIVING = {"summary", "metrics_file", "pushgateway", "notify"} - {setting.name for setting in SETTINGS}
-"""Set by the chart, and not yet in the table of settings."""
 
 utils.schema_contents = cache(utils.schema_contents)  # else each object reads a megabyte of definitions again
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from planner.cli.options import UNATTENDED, Command, format_option, quiet_option, settings_options
 from planner.cli.session import Session
-from planner.errors import ChangesPending, Locked, StalePlan
+from planner.errors import ChangesPending, FileInvalid, Locked, PlannerError, StalePlan
 
 if TYPE_CHECKING:
     from planner.model import Desired, Plan
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags: str | None) -> int:
     """Finish what a dead run left, then repair drift. Never asks; made for a scheduler.
 
+    What a dead run left is finished also where the file cannot be used.
+
     It repairs towards the file that was applied last. Another file is a change, not drift: it is reported
     (exit 6) and not applied, unless --apply-changes says that what deploys the file is the review. Every
     limit and protection counts, and nothing can be allowed here.
@@ -49,26 +52,56 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
       planner reconcile --mode report          # exit 2 on drift, changes nothing
     """
     with Session(flags, output, quiet=quiet, events=True, watched_as="reconcile") as session:
-        desired = session.desired()
+        try:
+            desired = session.desired()
+        except FileInvalid:
+            if mode == "repair":
+                _recover_without_a_file(session)
+            raise
         if mode == "report":
             session.exit_code = _report(session, desired, apply_changes=apply_changes)
             return session.exit_code
         with session.lock(desired.cluster, "reconcile") as lease:
-            _recover(session, desired.cluster, lease)
-            _repair(session, desired, lease, apply_changes=apply_changes)
+            recovered = _recover(session, desired.cluster, lease)
+            try:
+                _repair(session, desired, lease, apply_changes=apply_changes)
+            except PlannerError as error:  # some say that nothing was changed, and mean the repair
+                if recovered is not None:
+                    before = (
+                        f"before that, transaction {recovered}, which an earlier run had left, was reversed"
+                    )
+                    error.details = (*error.details, before)
+                raise
     return 0
 
 
-def _recover(session: Session, cluster: str, lease: Lease) -> None:
+def _recover_without_a_file(session: Session) -> None:
+    """What a dead run left must not wait for a better file; a store of one cluster knows which is meant."""
+    from planner.app import what_to_recover
+
+    try:
+        store = session.store(create=False)
+        clusters = store.clusters()
+        if len(clusters) != 1 or what_to_recover(store, clusters[0]) is None:
+            return
+    except PlannerError:
+        return  # no store, nothing to recover; the file is what is wrong
+    with suppress(Locked), session.lock(clusters[0], "reconcile") as lease:
+        _recover(session, clusters[0], lease)
+
+
+def _recover(session: Session, cluster: str, lease: Lease) -> int | None:
+    """Finish what is unfinished, and say which transaction that was."""
     from planner.app import recover, what_to_recover
 
     record = what_to_recover(session.store(), cluster)
     if record is None:
-        return
+        return None
     session.view.recovering(record, dry_run=False)
     with session.world(record.intent.nodes, writes=True) as world:
         result = recover(record, lease, session.settings.policy(), world)
     session.view.recovered(result)
+    return record.number
 
 
 def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: bool) -> None:
