@@ -1,4 +1,4 @@
-"""The alerts and the dashboard: they parse, they fire when they should, and they ask for metrics that there are."""
+"""The alerts and the dashboard: they parse, alerts fire when they should, and ask for metrics that there are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from planner.model import TransactionState
-from planner.telemetry.metrics import METRICS, samples_of
+from planner.telemetry.metrics import METRICS, samples_of, write_textfile
 from tests.telemetry.samples import summary
 
 ROOT = Path(__file__).parents[2]
@@ -54,9 +54,11 @@ def panels() -> list[dict[str, Any]]:
     return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 
 
-def promtool(*words: str) -> str:
+def promtool(*words: str, given: str = "") -> str:
     assert PROMTOOL, "the alerts must be checked by promtool: install Prometheus"
-    done = subprocess.run([PROMTOOL, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [PROMTOOL, *words], input=given, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -81,6 +83,13 @@ def test_prometheus_takes_the_queries_of_the_dashboard(tmp_path: Path) -> None:
     file = tmp_path / "queries.yaml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": recorded}]}), "utf-8")
     assert f"{len(queries)} rules found" in promtool("check", "rules", str(file))
+
+
+@needs_promtool
+def test_prometheus_finds_no_fault_with_the_metrics(tmp_path: Path) -> None:
+    file = tmp_path / "planner.prom"
+    assert write_textfile(str(file), summary(), now=0) == ""
+    promtool("check", "metrics", given=file.read_text("utf-8"))
 
 
 def test_every_alert_says_what_to_do() -> None:
