@@ -1,4 +1,4 @@
-"""The alerts and the dashboard: they parse, alerts fire when they should, and ask for metrics that there are."""
+"""The alerts and the dashboard: they parse, fire when they should, and ask for metrics that there are."""
 
 from __future__ import annotations
 
