@@ -84,8 +84,10 @@ def check_event(event: Any) -> None:
 
 
 def check_log(text: str) -> list[Any]:
-    """Fail unless every line that begins as JSON does is a line of the log; return them."""
-    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    """Fail unless every line is one of the log in JSON, and nothing else is there; return them."""
+    assert not text or text.endswith("\n")
+    assert text.isascii()
+    lines = [json.loads(line) for line in text.splitlines()]
     for line in lines:
         _check(validator("log"), line)
     return lines

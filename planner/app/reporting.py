@@ -27,7 +27,15 @@ HINTED = 5
 """Transactions that an unknown number is answered with."""
 
 
-def status(store: Store, cluster: str, policy: Policy, clock: Clock, nodes: Iterable[Node] = ()) -> Status:
+def status(
+    store: Store,
+    cluster: str,
+    policy: Policy,
+    clock: Clock,
+    nodes: Iterable[Node] = (),
+    *,
+    history: int = HISTORY,
+) -> Status:
     """Say who holds the lock, what is unfinished, set aside or watched, and what was done last.
 
     Args:
@@ -36,11 +44,12 @@ def status(store: Store, cluster: str, policy: Policy, clock: Clock, nodes: Iter
         policy: tells how long a cell is watched.
         clock: what is watched long enough is left out.
         nodes: of the file, where that is known.
+        history: how many transactions are looked at for the last ones; 0 where those are not asked for.
     """
     holder = store.holder(cluster)  # before the knowledge: a run that ends between the two is seen as ended
     knowledge = store.knowledge(cluster)
     unfinished = None if knowledge.unfinished is None else store.record(cluster, knowledge.unfinished)
-    history = store.history(cluster, HISTORY)
+    past = store.history(cluster, history) if history else ()
     asides = set_aside(store, cluster)
     declared = {node.url: node.name for node in nodes}
     known = {url: name for name, url in knowledge.nodes}
@@ -64,8 +73,8 @@ def status(store: Store, cluster: str, policy: Policy, clock: Clock, nodes: Iter
         elsewhere=tuple(
             each for each in store.unfinished_besides(cluster) if not each.urls.isdisjoint(known)
         ),
-        last=history[0] if history else None,
-        last_applied=next((r for r in history if r.state is TransactionState.APPLIED), None),
+        last=past[0] if past else None,
+        last_applied=next((r for r in past if r.state is TransactionState.APPLIED), None),
     )
     return replace(found, next=_next(found, declared.keys()))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import keyword
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -44,8 +46,12 @@ COMMANDS = {
 }
 
 FORMAT = "--format"
+LOG_FORMAT, LOG_TWIN = "--log-format", "PLANNER_LOG_FORMAT"
 STREAMS = frozenset({"apply", "reconcile"})
 """Commands whose JSON is a stream of events; that of the others is one document."""
+
+WATCHED = STREAMS
+"""Commands that tell machines how they ended, see `planner.cli.watched`."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -77,6 +83,13 @@ class LazyGroup(click.Group):
             hint = f" Did you mean '{near}'?" if near else ""
             ctx.fail(f"No such command {name!r}.{hint}")
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Carry the command out. What is on stderr after an interrupt is said by us, and not by click."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise click.Abort from stop
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
@@ -132,27 +145,42 @@ def invoke(arguments: list[str] | None = None) -> tuple[int, bool]:
 
 def _invoke(given: list[str] | None) -> tuple[int, bool]:
     arguments = sys.argv[1:] if given is None else given
+    code, at_once = _carried_out(arguments)
+    logs = sys.modules.get("planner.cli.logs")  # a command that never logs has not imported it
+    if logs is not None:
+        logs.ended(code)
+    return code, at_once
+
+
+def _carried_out(arguments: list[str]) -> tuple[int, bool]:
     try:
         result = cli.main(args=arguments, prog_name="planner", standalone_mode=False)
         return (result if isinstance(result, int) else 0), False
     except click.exceptions.Exit as leave:
         return leave.exit_code, False
     except click.UsageError as error:
-        if _wants_json(arguments):
-            command = error.ctx.command_path if error.ctx else "planner"
-            _show(WrongUsage(error.format_message(), next=f"see {command} --help"), arguments)
+        command = error.ctx.command_path if error.ctx else "planner"
+        wrong = WrongUsage(error.format_message(), next=f"see {command} --help")
+        if _wants_json(arguments) or _logs_json(arguments):
+            _show(wrong, arguments)
         else:
             error.show()
+        if not WATCHED.isdisjoint(arguments[:1]):
+            from planner.cli.watched import tell_of_wrong_usage
+
+            tell_of_wrong_usage(arguments[0], wrong, {})
         return WrongUsage.exit_code, False
     except click.ClickException as error:
-        if _wants_json(arguments):
+        if _wants_json(arguments) or _logs_json(arguments):
             _show(PlannerError(error.format_message()), arguments)
         else:
             error.show()
         return PlannerError.exit_code, False
     except (click.Abort, KeyboardInterrupt) as stop:
-        click.echo(err=True)  # after the terminal's ^C
-        _show(Interrupted("Interrupted; nothing was changed"), arguments, getattr(stop, "view", None))
+        if not _logs_json(arguments):
+            click.echo(err=True)  # after the terminal's ^C
+        view = getattr(stop, "view", None) or getattr(stop.__cause__, "view", None)
+        _show(Interrupted("Interrupted; nothing was changed"), arguments, view)
         return Interrupted.exit_code, False
     except BrokenPipeError:
         return PlannerError.exit_code, True
@@ -168,15 +196,42 @@ def _show(error: PlannerError, arguments: Sequence[str], view: View | None = Non
     if view is None:
         form = "json" if _wants_json(arguments) else "text"
         events = not STREAMS.isdisjoint(arguments[:1])
-        view = open_view(form, events=events, stdout=sys.stdout, stderr=sys.stderr, environ=os.environ)
+        if _logs_json(arguments):
+            from planner.cli.logs import configure
+            from planner.cli.logview import open_log_view
+
+            configure("info", "json")
+            view = open_log_view(form, events=events)
+        else:
+            view = open_view(form, events=events, stdout=sys.stdout, stderr=sys.stderr, environ=os.environ)
     view.error(error)
-    if os.environ.get("GITHUB_ACTIONS") == "true":  # to stderr: stdout may be a document
+    annotates = os.environ.get("GITHUB_ACTIONS") == "true" and not _logs_json(arguments)
+    if annotates:  # to stderr: stdout may be a document
         annotate(error, sys.stderr, os.environ)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
-    """Whether JSON was asked for, as far as a wrong command line can tell; the last word counts."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=False)  # of no arguments there are no pairs
-    asked = [value for name, value in pairs if name == FORMAT]
-    asked += [each.partition("=")[2] for each in arguments if each.startswith(f"{FORMAT}=")]
-    return "json" in asked[-1:]
+    """Whether JSON was asked for, as far as a wrong command line can tell."""
+    return _asked(arguments, FORMAT) == "json"
+
+
+def _logs_json(arguments: Sequence[str]) -> bool:
+    """Whether stderr is for machines only, also where the settings cannot be used; see `load_settings`."""
+    from planner.settings import read_dotenv
+
+    asked = _asked(arguments, LOG_FORMAT) or os.environ.get(LOG_TWIN, "").strip()
+    if not asked:
+        with contextlib.suppress(PlannerError):
+            asked = read_dotenv(Path(".env")).get(LOG_TWIN, "").strip()
+    return asked == "json"
+
+
+def _asked(arguments: Sequence[str], option: str) -> str:
+    """The value of an option on a command line that may be wrong; the last one counts, and none is empty."""
+    found = ""
+    for one, following in zip(arguments, [*arguments[1:], ""], strict=False):
+        if one == option:
+            found = following
+        elif one.startswith(f"{option}="):
+            found = one.partition("=")[2]
+    return found

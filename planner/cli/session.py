@@ -8,6 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import click
+
+from planner import __version__
+from planner.cli import logs
 from planner.clock import SystemClock
 from planner.control import RunControl
 from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
@@ -44,16 +48,8 @@ class Session:
         """`watched_as`: the command, where machines may be told how it ended (`--summary` and others)."""
         self.exit_code = 0
         """Of a run that ends without an error: what its outlets tell."""
-        self.settings: Settings = load_settings(flags, os.environ, read_dotenv(Path(".env")))
-        self.view: View = open_view(
-            output,
-            color=self.settings.color,
-            quiet=quiet,
-            events=events,
-            stdout=sys.stdout,
-            stderr=sys.stderr,
-            environ=os.environ,
-        )
+        self.settings: Settings = _settings(flags, watched_as)
+        self.view = self._opened_view(output, quiet=quiet, events=events)
         self.clock = SystemClock()
         self._watch = self._watched(watched_as, output)
         if self._watch is not None:
@@ -65,9 +61,8 @@ class Session:
         self._desired: Desired | None = None
 
     def __enter__(self) -> Self:
-        from planner.cli.logs import configure
-
-        configure(self.settings.log_level, self.settings.log_format)
+        context = click.get_current_context(silent=True)
+        logs.began(context.command_path.partition(" ")[2] if context else "", __version__)
         for warning in self.settings.warnings:
             self.view.warning(warning)
         return self
@@ -84,9 +79,28 @@ class Session:
             raise
         finally:
             if self._watch is not None:
-                self._watch.tell(self.exit_code, error)
+                with self.control.signals():  # it is told whatever comes, and takes a bounded time
+                    self._watch.tell(self.exit_code, error)
             if error is not None:
                 error.view = self.view  # type: ignore[attr-defined]  # shown where it becomes an exit code
+
+    def _opened_view(self, output: str, *, quiet: bool, events: bool) -> View:
+        """The view, and the log: what is on stderr is for people, or JSON Lines for machines."""
+        settings = self.settings
+        logs.configure(settings.log_level, settings.log_format)
+        if settings.log_format == "json":
+            from planner.cli.logview import open_log_view
+
+            return open_log_view(output, quiet=quiet, events=events, color=settings.color)
+        return open_view(
+            output,
+            color=settings.color,
+            quiet=quiet,
+            events=events,
+            stdout=sys.stdout,
+            stderr=sys.stderr,
+            environ=os.environ,
+        )
 
     def _watched(self, command: str, output: str) -> Watch | None:
         """The record of this run, where somebody wants it."""
@@ -126,6 +140,7 @@ class Session:
         desired = parse(self.text(name), origin=origin, nodes_override=self.settings.nodes)
         if file is None:
             self._desired = desired
+            logs.RUN.cluster = desired.cluster
             if self._watch is not None:
                 self._watch.record.cluster = desired.cluster
         return desired
@@ -190,6 +205,7 @@ class Session:
         Raises:
             Locked: another run has it, and kept it for the lock's time-out.
         """
+        logs.RUN.cluster = cluster
         with self.store().lock(cluster, command, self.settings.lock_timeout) as lease:
             self.control.attach(lease)
             yield lease
@@ -227,6 +243,17 @@ class Session:
                 stack.enter_context(self.control.signals())
             port = client if self._watch is None else self._watch.nodes(client)
             yield World(port, self.clock, self.control, reporter, s.grace)
+
+
+def _settings(flags: Mapping[str, str | None], watched_as: str) -> Settings:
+    try:
+        return load_settings(flags, os.environ, read_dotenv(Path(".env")))
+    except WrongUsage as wrong:
+        if watched_as:
+            from planner.cli.watched import tell_of_wrong_usage
+
+            tell_of_wrong_usage(watched_as, wrong, flags)
+        raise
 
 
 def _text(file: str) -> bytes:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from planner.cli.options import OUTLETS
+from planner.clock import SystemClock
 from planner.errors import PlannerError
-from planner.telemetry.outlets import Outlets
+from planner.settings import SETTINGS, load_settings, read_dotenv
+from planner.telemetry.outlets import STANDARD_OUTPUT, Outlets
 from planner.telemetry.record import RunRecord
 from planner.telemetry.summary import Doubts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from planner.events import Event
     from planner.model import Plan
@@ -32,6 +38,36 @@ def outlets_of(settings: Settings) -> Outlets:
         gateway=settings.pushgateway,
         webhook=settings.notify,
     )
+
+
+def tell_of_wrong_usage(command: str, error: PlannerError, flags: Mapping[str, str | None]) -> None:
+    """Tell of a run that never began, to those outlets whose own settings make sense.
+
+    Args:
+        command: that was meant.
+        error: why it did not begin.
+        flags: as for `load_settings`; those that are no outlets do not matter.
+    """
+    dotenv: Mapping[str, str] = {}
+    with suppress(PlannerError):
+        dotenv = read_dotenv(Path(".env"))
+    try:
+        settings = load_settings(
+            {name: text for name, text in flags.items() if name in OUTLETS},
+            _outlets(os.environ),
+            _outlets(dotenv),
+        )
+    except PlannerError:
+        return
+    outlets = outlets_of(settings)
+    if outlets.line == STANDARD_OUTPUT:  # it may be a document
+        outlets = replace(outlets, line="")
+    if outlets:
+        Watch(command, outlets, SystemClock()).tell(error.exit_code, error)
+
+
+def _outlets(variables: Mapping[str, str]) -> dict[str, str]:
+    return {setting.env: variables.get(setting.env, "") for setting in SETTINGS if setting.name in OUTLETS}
 
 
 class Watch:
@@ -64,9 +100,12 @@ class Watch:
             self.record.cluster = self.record.cluster or _only(store.clusters())
             if not self.record.cluster:
                 return
-            found = status(store, self.record.cluster, settings.policy(), self._clock)
+            found = status(store, self.record.cluster, settings.policy(), self._clock, history=0)
             tally = store.tally(self.record.cluster)
         except PlannerError:
+            return
+        except Exception as bug:  # noqa: BLE001  (nothing about telemetry may fail a run)
+            _warn(f"The store was not asked how it stands: a bug in planner: {type(bug).__name__}")
             return
         unfinished = found.unfinished if found.needs_recover else None
         self.record.doubts = Doubts(

@@ -10,16 +10,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from planner.errors import Incomplete
+from planner.model import UNFINISHED, TransactionState
+from planner.telemetry.webhook import send
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
     from planner.telemetry.summary import RunSummary
 
 JOB = "planner"
-TIMEOUT = 5.0
-"""Seconds that a Pushgateway may take."""
 LAST_SUCCESS = "planner_last_success_timestamp_seconds"
 
 METRICS: dict[str, str] = {
@@ -32,13 +34,17 @@ METRICS: dict[str, str] = {
     "planner_unreadable_nodes": "Nodes that the last run could not read.",
     "planner_run_requests": "Requests of the last run, each try counted, by how they ended.",
     "planner_run_retries": "Requests of the last run that were tried again, by how they had ended.",
-    "planner_transactions_total": "Transactions in the store, by outcome.",
+    "planner_transactions_total": "Finished transactions in the store, by outcome.",
     "planner_incomplete": "Whether an unfinished transaction needs `planner recover`.",
     "planner_open_cells": "Cells of that transaction that may not be as they were.",
     "planner_set_aside_cells": "Cells that were set aside by hand.",
     "planner_watched_cells": "Cells with a write that was never answered, still looked at.",
 }
 """Every metric, and what it tells. All have the label `cluster`."""
+
+OUTCOMES = tuple(str(state) for state in TransactionState if state not in UNFINISHED)
+"""Of transactions that are counted. Each is told from the start: `increase()` sees no first one from nothing.
+One that is not finished may still become any of them, and a counter never falls."""
 
 Sample = tuple[dict[str, str], float]
 
@@ -62,24 +68,30 @@ def samples_of(summary: RunSummary, now: float) -> dict[str, list[Sample]]:
     }
     if summary.succeeded:
         found[LAST_SUCCESS] = [({}, now)]
-    if summary.drift is not None:
+    if summary.drift is not None and summary.whole:  # a part tells nothing of the rest
         found["planner_drifted_cells"] = [({"node": n}, left) for n, left in summary.drift.left.items()]
     if summary.drift is not None or summary.unreadable:
         found["planner_unreadable_nodes"] = [({}, len(summary.unreadable))]
     doubts = summary.doubts
+    if doubts is None and summary.exit_code == Incomplete.exit_code:
+        found["planner_incomplete"] = [({}, 1)]  # all that is known where the store failed
     if doubts is not None:
         found["planner_incomplete"] = [({}, doubts.incomplete)]
         found["planner_open_cells"] = [({}, doubts.open)]
         found["planner_set_aside_cells"] = [({}, doubts.set_aside)]
         found["planner_watched_cells"] = [({}, doubts.watched)]
         found["planner_transactions_total"] = [
-            ({"outcome": outcome}, number) for outcome, number in doubts.transactions.items()
+            ({"outcome": outcome}, doubts.transactions.get(outcome, 0)) for outcome in OUTCOMES
         ]
     return found
 
 
 def _by_node_and_end(counts: Mapping[tuple[str, str], int]) -> list[Sample]:
-    return [({"node": node, "status": end}, number) for (node, end), number in sorted(counts.items())]
+    """A run without any says so in one value without node: else those before would stay on a Pushgateway."""
+    found: list[Sample] = [
+        ({"node": node, "status": end}, number) for (node, end), number in sorted(counts.items())
+    ]
+    return found or [({"node": "", "status": ""}, 0)]
 
 
 def write_textfile(path: str, summary: RunSummary, now: float) -> str:
@@ -104,20 +116,21 @@ def write_textfile(path: str, summary: RunSummary, now: float) -> str:
 
 def push(gateway: str, summary: RunSummary, now: float) -> str:
     """Push the metrics, one group of them for each cluster; say why it was not taken, or nothing."""
-    from urllib.error import HTTPError
-
     from prometheus_client import CollectorRegistry, pushadd_to_gateway
+
+    said: list[str] = []
+
+    def handler(
+        url: str, method: str, timeout: float | None, headers: list[tuple[str, str]], data: bytes
+    ) -> Callable[[], None]:
+        """As planner speaks to everyone: with its time-outs, proxies and certificates, and no redirect."""
+        del method, timeout  # it is POST, which replaces only metrics of the same name
+        return lambda: said.append(send(url, data, dict(headers)))
 
     registry = CollectorRegistry()
     registry.register(_Collector(samples_of(summary, now), summary.cluster))
-    try:
-        pushadd_to_gateway(gateway, JOB, registry, {"cluster": summary.cluster}, timeout=TIMEOUT)
-    except HTTPError as error:
-        error.close()
-        return f"it answered {error.code}"
-    except (OSError, ValueError) as error:  # urllib's other errors are of these
-        return str(getattr(error, "reason", "") or error)
-    return ""
+    pushadd_to_gateway(gateway, JOB, registry, {"cluster": summary.cluster}, handler=handler)
+    return said[0]
 
 
 class _Collector:

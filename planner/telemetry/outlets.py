@@ -1,11 +1,13 @@
-"""Where the summary of a run goes. Nothing here raises, and each outlet has a bounded time."""
+"""Where the summary of a run goes. Nothing here raises, and all of it has a bounded time."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +16,13 @@ from planner.errors import WrongUsage
 from planner.telemetry.summary import line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
 
     from planner.telemetry.summary import RunSummary
 
-PATIENCE = 15.0
-"""Seconds that an outlet may take, whatever the other side does; then the run ends without it."""
+PATIENCE = 10.0
+"""Seconds that all outlets together may take, whatever the other side does; the run ends without the rest."""
 STANDARD_OUTPUT = "-"
 
 
@@ -65,45 +68,56 @@ class Outlets:
             )
 
     def send(self, summary: RunSummary, warn: Callable[[str], None]) -> None:
-        """Tell everyone, and warn of each that could not be told."""
-        now = time.time()
+        """Tell everyone at once, and warn of each that could not be told in time."""
+        from_now = time.monotonic()
+        told = [_Told(what, outlet) for what, outlet in self._wanted(summary, warn)]
+        for each in told:
+            each.thread.start()
+        for each in told:
+            each.thread.join(max(0.0, from_now + PATIENCE - time.monotonic()))
+            if each.why:
+                warn(f"{each.what}: {each.why}")
+
+    def _wanted(
+        self, summary: RunSummary, warn: Callable[[str], None]
+    ) -> Iterator[tuple[str, Callable[[], str]]]:
+        """What to warn of, and an outlet that says why it failed, or nothing."""
         if self.line:
-            self._try("The summary cannot be written", lambda: _write_line(self.line, summary), warn)
+            yield "The summary cannot be written", lambda: _write_line(self.line, summary)
         if self.webhook:
-            self._try("The notification was not taken", lambda: _notify(self.webhook, summary), warn)
-        if not (self.textfile or self.gateway):
-            return
-        if not summary.cluster:
+            yield "The notification was not taken", lambda: _notify(self.webhook, summary)
+        if (self.textfile or self.gateway) and not summary.cluster:
             warn("No metrics were written: it could not be told which cluster the run was about")
             return
-        from planner.telemetry import metrics
-
+        now = time.time()
         if self.textfile:
             what = f"The metrics cannot be written to {self.textfile}"
-            self._try(what, lambda: metrics.write_textfile(self.textfile, summary, now), warn)
+            yield what, lambda: _metrics().write_textfile(self.textfile, summary, now)
         if self.gateway:
-            self._try(
-                "The Pushgateway has not taken the metrics",
-                lambda: metrics.push(self.gateway, summary, now),
-                warn,
-            )
+            what = "The Pushgateway has not taken the metrics"
+            yield what, lambda: _metrics().push(self.gateway, summary, now)
 
-    def _try(self, what: str, outlet: Callable[[], str], warn: Callable[[str], None]) -> None:
-        """Run an outlet in a thread of its own, which nobody waits for longer than `PATIENCE`."""
-        said: list[str] = []
 
-        def run() -> None:
-            try:
-                said.append(outlet())
-            except Exception as error:  # noqa: BLE001  (nothing about telemetry may fail a run)
-                said.append(f"a bug in planner: {type(error).__name__}")
+class _Told:
+    """One outlet in a thread of its own: it may hang, and nobody has to wait for it."""
 
-        thread = threading.Thread(target=run, name="planner-outlet", daemon=True)
-        thread.start()
-        thread.join(PATIENCE)
-        why = said[0] if said else f"it took longer than {PATIENCE:g} s"
-        if why:
-            warn(f"{what}: {why}")
+    def __init__(self, what: str, outlet: Callable[[], str]) -> None:
+        self.what = what
+        self.why = f"it took longer than {PATIENCE:g} s"
+        self._outlet = outlet
+        self.thread = threading.Thread(target=self._run, name="planner-outlet", daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self.why = self._outlet()
+        except Exception as error:  # noqa: BLE001  (nothing about telemetry may fail a run)
+            self.why = f"a bug in planner: {type(error).__name__}"
+
+
+def _metrics() -> ModuleType:
+    from planner.telemetry import metrics
+
+    return metrics
 
 
 def _notify(url: str, summary: RunSummary) -> str:
@@ -114,14 +128,33 @@ def _notify(url: str, summary: RunSummary) -> str:
 
 
 def _write_line(place: str, summary: RunSummary) -> str:
-    """Write the line in place: the termination message of a pod is a mounted file, not to be replaced."""
     line = line_of(summary) + "\n"
     try:
         if place == STANDARD_OUTPUT:
             sys.stdout.write(line)
             sys.stdout.flush()
-        else:
+        elif not _replaced(Path(place), line):
             Path(place).write_text(line, encoding="utf-8")
     except (OSError, ValueError) as error:
         return getattr(error, "strerror", None) or str(error)
     return ""
+
+
+def _replaced(path: Path, line: str) -> bool:
+    """Put a whole file in the place of an older one, so that nobody reads half a line.
+
+    Not everything can be replaced: a pod's termination message is a file that is mounted alone, and what is
+    no file, such as a pipe, must stay what it is. Those are written in place.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        return False
+    draft = path.with_name(f".planner-{os.getpid()}-summary")
+    try:
+        draft.write_text(line, encoding="utf-8")
+        draft.replace(path)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink()
+        return False
+    return True

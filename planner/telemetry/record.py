@@ -114,7 +114,7 @@ def _exit_code(error: BaseException) -> int:
 
 def _complaint(error: BaseException) -> Complaint:
     if isinstance(error, PlannerError):
-        return Complaint(error.code, error.what, error.where, error.why, error.next)
+        return Complaint(error.code, error.what, error.where, error.why, error.next, error.details)
     if isinstance(error, KeyboardInterrupt):
         return Complaint(Interrupted.code, "Interrupted; nothing was changed")
     return Complaint(PlannerError.code, f"A bug in planner: {type(error).__name__}")

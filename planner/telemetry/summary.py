@@ -22,6 +22,9 @@ LONGEST = 4096
 _SHORTER = ((10, 400), (3, 150), (0, 60))
 """How many nodes are named, and how long a text may be, until the line is short enough."""
 
+_DETAILS = 3
+"""Lines that an error may have at most: one tells what is wrong, a hundred are for the log."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drift:
@@ -71,6 +74,7 @@ class Complaint:
     where: str = ""
     why: str = ""
     next: str = ""
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +169,15 @@ def document_of(summary: RunSummary, names: int = 10, letters: int = 400) -> Jso
             "by_end": dict(sorted(by_end.items())),
         },
         "store": None if doubts is None else {**asdict(doubts), "transactions": dict(doubts.transactions)},
-        "error": None if error is None else {key: _cut(text, letters) for key, text in asdict(error).items()},
+        "error": None if error is None else _of_error(error, names, letters),
     }
+
+
+def _of_error(error: Complaint, names: int, letters: int) -> Json:
+    texts = asdict(error)
+    details = texts.pop("details")
+    told: Json = {key: _cut(text, letters) for key, text in texts.items()}
+    return {**told, "details": [_cut(line, letters) for line in details[: min(names, _DETAILS)]]}
 
 
 def _of_drift(drift: Drift, names: int, letters: int) -> Json:

@@ -9,6 +9,8 @@ from planner.telemetry.summary import Json, document_of
 from planner.words import count
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from planner.telemetry.summary import RunSummary
 
 FORMAT = "planner.notification"
@@ -73,9 +75,14 @@ def _text(kind: str, summary: RunSummary) -> str:
 
 
 def post(url: str, body: Json) -> str:
-    """Post JSON; say why it was not taken, or nothing. The answer is not read, redirects are not followed.
+    """Post JSON; say why it was not taken, or nothing."""
+    return send(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
-    No text holds the URL: it may hold a token.
+
+def send(url: str, data: bytes, headers: Mapping[str, str]) -> str:
+    """Post data; say why it was not taken, or nothing. The answer is not read, redirects are not followed.
+
+    No text holds the URL: it may hold a token, or a password.
     """
     import requests
     from requests.adapters import HTTPAdapter
@@ -97,8 +104,8 @@ def post(url: str, body: Json) -> str:
         try:
             answer = session.post(
                 url,
-                data=json.dumps(body).encode(),
-                headers={"Content-Type": "application/json", "User-Agent": "planner"},
+                data=data,
+                headers={**headers, "User-Agent": "planner"},
                 timeout=(_CONNECT, _READ),
                 allow_redirects=False,
                 stream=True,  # the header says all; nothing of a body is read

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from planner.cli.main import invoke
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Ended, Shop
 from tests.schemas import check_document, check_log
@@ -127,6 +129,23 @@ def test_every_way_that_a_run_can_end(watched: Watched, cluster: SimulatedCluste
     assert (watched.summary["cluster"], watched.kinds) == ("test", ["failed"]), "the only one in the store"
 
 
+def test_a_run_that_never_began_is_told(watched: Watched) -> None:
+    shop = watched.shop
+    shop.file("kept")
+    for wrong in (["--retries", "many"], ["--bogus"], ["--retries", "many", "--format", "json"]):
+        (shop.folder / "summary.json").unlink(missing_ok=True)
+        watched.receiver.taken.clear()
+        assert shop.run("reconcile", *wrong).code == 64
+        check_document(watched.summary)
+        assert (watched.summary["outcome"], watched.summary["exit_code"]) == ("wrong usage", 64)
+        assert watched.kinds == ["failed"]
+    watched.receiver.taken.clear()
+    assert shop.run("status", "--bogus").code == 64
+    shop.settings["PLANNER_NOTIFY"] = "ftp://SECRET"
+    assert shop.run("reconcile").code == 64
+    assert watched.receiver.taken == [], "no command that is watched, and no outlet that makes sense"
+
+
 def test_a_dead_run_that_is_finished_is_told(watched: Watched, cluster: SimulatedCluster) -> None:
     shop = watched.shop
     shop.file("kept", "old")
@@ -165,6 +184,35 @@ def test_nothing_that_listens_can_fail_a_run(watched: Watched) -> None:
     warnings = [line["message"] for line in check_log(ended.err) if line["level"] == "warning"]
     assert len(warnings) == 4
     assert "SECRET" not in ended.err
+
+
+def test_a_signal_while_it_is_told_changes_nothing(watched: Watched) -> None:
+    shop, receiver = watched.shop, watched.receiver
+    shop.file("kept")
+    receiver.silent = True
+    with shop.start("reconcile") as process:
+        assert receiver.arrived.wait(60)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        receiver.closing.set()
+        ended = shop.end(process)
+    assert ended.code == 6, ended.err
+    assert watched.summary["exit_code"] == 6
+
+
+def test_a_bug_while_the_store_is_asked_is_a_warning(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    shop.file("kept")
+    for name, value in (shop.environment | {"PLANNER_SUMMARY": "summary.json"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(shop.folder)
+    monkeypatch.setattr("planner.app.status", broken)
+    assert invoke(["apply", "--yes"])[0] == 0
+    told = json.loads((shop.folder / "summary.json").read_text())
+    check_document(told)
+    assert (told["exit_code"], told["store"]) == (0, None)
 
 
 def test_the_summary_on_standard_output_is_its_last_line(shop: Shop) -> None:

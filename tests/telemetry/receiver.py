@@ -16,6 +16,7 @@ class Receiver(ThreadingHTTPServer):
     Attributes:
         taken: (method, path, body) of each.
         silent: whether it reads requests and never answers, until it is closed.
+        arrived: set when the first request has come.
     """
 
     daemon_threads = True
@@ -25,6 +26,7 @@ class Receiver(ThreadingHTTPServer):
         self.taken: list[tuple[str, str, str]] = []
         self.statuses: list[int] = []
         self.silent = False
+        self.arrived = threading.Event()
         self.closing = threading.Event()
 
     @property
@@ -42,6 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _take(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.taken.append((self.command, self.path, body.decode()))
+        self.server.arrived.set()
         if self.server.silent:
             self.server.closing.wait()
             return

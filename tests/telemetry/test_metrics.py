@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from planner.telemetry.metrics import METRICS, push, samples_of, write_textfile
+from planner.telemetry.summary import Doubts, RunSummary
 from tests.telemetry.receiver import Receiver
 from tests.telemetry.samples import summary, unreadable, waiting
 
@@ -19,7 +21,7 @@ def values(text: str) -> dict[str, float]:
     for family in parsed(text):
         for sample in family.samples:
             assert sample.labels["cluster"] == "test"
-            labels = ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()) if k != "cluster")
+            labels = ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()) if k != "cluster" and v)
             found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
     return found
 
@@ -47,6 +49,7 @@ def test_a_textfile(tmp_path: Path) -> None:
         "planner_run_retries{node=node02,status=503}": 1,
         "planner_transactions_total{outcome=applied}": 6,
         "planner_transactions_total{outcome=reversed}": 1,
+        "planner_transactions_total{outcome=closed-with-exceptions}": 0,
         "planner_incomplete": 0,
         "planner_open_cells": 0,
         "planner_set_aside_cells": 0,
@@ -96,4 +99,62 @@ def test_a_push_replaces_only_what_it_knows(receiver: Receiver) -> None:
 def test_a_pushgateway_that_does_not_take_it(receiver: Receiver) -> None:
     receiver.statuses = [400]
     assert "400" in push(receiver.url, summary(), NOW)
-    assert "refused" in push("http://127.0.0.1:1", summary(), NOW)
+    assert "reached" in push("http://127.0.0.1:1", summary(), NOW)
+    receiver.taken.clear()
+    receiver.statuses = [302]
+    assert "302" in push(receiver.url, summary(), NOW), "what is asked for elsewhere is not pushed"
+    assert [path for _, path, _ in receiver.taken] == ["/metrics/job/planner/cluster/test"]
+
+
+def test_a_part_tells_nothing_of_the_drift_of_the_rest() -> None:
+    assert "planner_drifted_cells" not in samples_of(summary(whole=False), NOW)
+
+
+@pytest.mark.parametrize(("exit_code", "known"), [(4, True), (1, False)])
+def test_a_store_that_fails_leaves_what_the_exit_code_says(exit_code: int, known: bool) -> None:
+    found = samples_of(summary(outcome="lock lost", exit_code=exit_code, doubts=None), NOW)
+    assert ("planner_incomplete" in found) is known
+    assert found.get("planner_incomplete", [({}, 1)]) == [({}, 1)]
+    assert "planner_open_cells" not in found
+
+
+def test_a_transaction_is_counted_when_it_is_finished() -> None:
+    doubts = Doubts(True, 1, 0, 0, {"applied": 2, "reverse-incomplete": 1})
+    found = {
+        labels["outcome"]: n
+        for labels, n in samples_of(summary(doubts=doubts), NOW)["planner_transactions_total"]
+    }
+    assert found == {"applied": 2, "reversed": 0, "closed-with-exceptions": 0}
+
+
+class Pushed:
+    """What a Pushgateway holds of one group: POST replaces the metrics of the same names, and no others."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+        self.held: dict[str, dict[str, float]] = {}
+
+    def push(self, about: RunSummary, now: float) -> dict[str, float]:
+        self.receiver.taken.clear()
+        assert push(self.receiver.url, about, now) == ""
+        ((method, path, body),) = self.receiver.taken
+        assert (method, path) == ("POST", "/metrics/job/planner/cluster/test")
+        for family in parsed(body):
+            if family.samples:  # its reader of the text format drops a family without any
+                text = "".join(line for line in body.splitlines(True) if line.startswith(family.name))
+                self.held[family.name] = values(text)
+        return {name: value for each in self.held.values() for name, value in each.items()}
+
+
+def test_on_a_pushgateway_a_failed_run_wipes_no_success_and_claims_no_drift(receiver: Receiver) -> None:
+    gateway = Pushed(receiver)
+    gateway.push(summary(), NOW)
+    gateway.push(waiting(), NOW + 600)
+    found = gateway.push(unreadable(), NOW + 1200)
+    assert found["planner_last_success_timestamp_seconds"] == NOW
+    assert found["planner_last_run_timestamp_seconds"] == NOW + 1200
+    assert found["planner_last_run_exit_code"] == 1
+    assert found["planner_drifted_cells{node=node02}"] == 2, "as it was last read"
+    found = gateway.push(summary(outcome="locked", exit_code=5, requests={}, retries={}), NOW + 1800)
+    assert found["planner_run_requests"] == 0, "and none of those of the run before"
+    assert not any(name.startswith("planner_run_requests{") for name in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -128,6 +129,24 @@ def test_nobody_waits_for_a_receiver_that_never_answers(
     receiver.silent = True
     monkeypatch.setattr(outlets, "PATIENCE", 0.2)
     assert send(receiver.url) == ["The notification was not taken: it took longer than 0.2 s"]
+
+
+def test_all_outlets_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share one time: a pod has 15 seconds between the end of its grace period and SIGKILL."""
+    notified = threading.Event()
+
+    def line(*_: Any) -> str:
+        return "" if notified.wait(60) else "nobody else was told meanwhile"
+
+    def notify(*_: Any) -> str:
+        notified.set()
+        return ""
+
+    monkeypatch.setattr(outlets, "_write_line", line)
+    monkeypatch.setattr(outlets, "_notify", notify)
+    warnings: list[str] = []
+    Outlets(line="x", webhook="http://x").send(summary(), warnings.append)
+    assert warnings == []
 
 
 def test_a_bug_in_an_outlet_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def command(
     with Session(flags, output, quiet=quiet, events=True, watched_as="apply") as session:
         if plan_file is not None:
             _check_alone(allowances != Allowances(), scope)
-        elif not yes and (session.reads_stdin or output == "json" or not sys.stdin.isatty()):
+        elif not yes and (session.reads_stdin or _is_for_machines(session, output) or not sys.stdin.isatty()):
             raise WrongUsage(
                 "There is no terminal to ask at, and nothing was changed",
                 next="review a plan file (planner plan --out plan.json), or pass --yes",
@@ -98,6 +98,11 @@ def command(
             session.view.unapplied(plan)
         else:
             session.view.applied(result, desired.origin)
+
+
+def _is_for_machines(session: Session, output: str) -> bool:
+    """Whether nobody would read a question: it would stand among lines of JSON."""
+    return "json" in (output, session.settings.log_format)
 
 
 def _check_alone(allows: bool, scope: Scope) -> None:

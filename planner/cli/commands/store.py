@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from planner.cli.logs import LogReporter
 from planner.cli.options import STORE_ONLY, Command, format_option, quiet_option, settings_options
 from planner.cli.session import Session
 from planner.errors import Interrupted, WrongUsage
@@ -65,7 +66,7 @@ def copy(*, to: str | None, move: bool, output: str, quiet: bool, **flags: str |
         url = _target(to)
         store = session.store(create=False)
         with session.control.signals(), session.view.reporter() as reporter:
-            watcher = _watcher(session, reporter)
+            watcher = _watcher(session, LogReporter(reporter))
             result = copy_store(store, url, move=move, timeout=session.settings.lock_timeout, watcher=watcher)
         session.view.copied(result)
 

@@ -52,7 +52,7 @@ def command(*, files: tuple[str, ...], output: str, **flags: str | None) -> int:
         for error in errors:
             if output == "github":
                 annotate(error, sys.stdout, os.environ)
-            elif os.environ.get("GITHUB_ACTIONS") == "true":
+            elif os.environ.get("GITHUB_ACTIONS") == "true" and session.settings.log_format == "text":
                 annotate(error, sys.stderr, os.environ)
         return min((error.exit_code for error in errors), default=0)  # 1, unless all that is wrong is usage
 
