@@ -10,7 +10,8 @@
     unfinished.py what plan and undo say while a transaction is unfinished
     reports.py    where a plan goes: its file, the screen, reports;  files.py: files, whole or not at all
     schemas.py    the JSON Schemas of what is printed
-    logs.py       events as log lines;  watched.py: a run that machines watch
+    logs.py       the log, as text or as JSON Lines;  logview.py: a view that says nothing beside the latter
+    watched.py    a run that machines watch
     commands/     one file per command, imported when it is called
 """
 

@@ -7,17 +7,21 @@ import re
 import shlex
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import click
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from docs import generate
 from planner import errors
+from planner.cli.codes import EXIT_CODES
 from planner.cli.main import COMMANDS, cli
 from planner.desired import parse
 from planner.settings.table import SETTINGS
@@ -131,6 +135,46 @@ def test_nothing_is_undocumented() -> None:
     for code in {0, *(end.exit_code for end in ends)}:
         for page in ("docs/reference/commands.md", "docs/operations.md", "README.md"):
             assert f"\n| {code} | " in TEXTS[page], (code, page)
+
+
+def test_every_exit_code_and_every_alert_has_its_section() -> None:
+    page = TEXTS["docs/operations.md"]
+    for code in EXIT_CODES:
+        assert f"\n### Exit code {code}\n" in page
+    alerts = page.split("\n## Alerts\n")[1].split("\n## ")[0]
+    rules = yaml.safe_load((ROOT / "manifests" / "files" / "alerts.yaml").read_text("utf-8"))
+    names = {rule["alert"] for group in rules["groups"] for rule in group["rules"] if "alert" in rule}
+    sections = {part.splitlines()[0]: part for part in alerts.split("\n### ")[1:]}
+    assert names <= set(sections)
+    for name, text in sections.items():
+        for label in ("**Means:**", "**First:**", "**Cure:**"):
+            assert label in text, name
+
+
+def test_the_values_in_operations_are_values_of_the_chart() -> None:
+    page = TEXTS["docs/operations.md"]
+    schema = json.loads((ROOT / "manifests" / "values.schema.json").read_text("utf-8"))
+    values = yaml.safe_load((ROOT / "manifests" / "values.yaml").read_text("utf-8"))
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", page, re.DOTALL | re.MULTILINE)
+    assert len(blocks) > 1
+    for _, block in blocks:
+        Draft202012Validator(schema).validate(merged(values, yaml.safe_load(textwrap.dedent(block))))
+    named = set(re.findall(r"`((?:reconcile|store|settings|image)\.[\w.]+)(?:=[^`]*)?`", page))
+    assert len(named) > 10
+    for name in named - {"settings.reverseTimeout"}:
+        place = values
+        for key in name.split("."):
+            assert key in place, name
+            place = place[key]
+
+
+def merged(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """The values as Helm puts them together."""
+    both = {
+        key: merged(values[key], value) if isinstance(value, dict) and key in values else value
+        for key, value in more.items()
+    }
+    return {**values, **both}
 
 
 def keys_of(schema: object) -> Iterator[str]:
