@@ -85,7 +85,7 @@ def stop(process: First, number: int = signal.SIGTERM) -> None:
 
 
 def wait_until_it_reads(process: First) -> None:
-    """Until its main thread is in read(2): a signal just before that call, after Python looked, is late."""
+    """Until it is in read(2): Python heeds a signal that comes just before that call only after it."""
     call = Path(f"/proc/{child(process)}/syscall")
     while call.read_text().split()[0] != READ:
         os.sched_yield()
