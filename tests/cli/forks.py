@@ -43,8 +43,12 @@ class Fork:
         """Wait until it has ended. No other command can be started meanwhile."""
         if self._code is None:
             self._code = self._forks.ask({"wait": self.pid})
-        out, err = ((self._folder / name).read_text(encoding="utf-8") for name in ("out", "err"))
-        return Ended(self._code, out, err)
+        return Ended(self._code, *(_said(self._folder / name) for name in ("out", "err")))
+
+
+def _said(path: Path) -> str:
+    """What a command has written; nothing where it was killed before it could."""
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 class Forks:
@@ -65,6 +69,8 @@ class Forks:
 
     def start(self, shop: Shop, *arguments: str, at: int = 0, size: int = 0) -> Fork:
         """Start a command and do not wait for it; `tests.cli.zygote` tells what `at` and `size` are."""
+        for name in ("out", "err"):
+            (shop.folder / name).unlink(missing_ok=True)
         order = {
             "arguments": arguments,
             "folder": str(shop.folder),
