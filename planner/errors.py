@@ -120,9 +120,18 @@ class FileInvalid(PlannerError):
         details: Sequence[str] = (),
         problems: Sequence[Problem] = (),
     ) -> None:
-        lines = [f"{where}:{each.line}:{each.column}: {each.sentence}" for each in problems]
-        super().__init__(what, where=where, why=why, next=next, details=[*details, *lines])
+        super().__init__(what, where=where, why=why, next=next, details=details)
         self.problems = tuple(problems)
+        self.details = (*self.details, *self._lines())
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The details that tell of no problem in the file."""
+        told = set(self._lines())
+        return tuple(each for each in self.details if each not in told)
+
+    def _lines(self) -> list[str]:
+        return [f"{self.where}:{each.line}:{each.column}: {each.sentence}" for each in self.problems]
 
 
 class NodesUnreadable(PlannerError):

@@ -120,8 +120,8 @@ time is then left in good order (exit 4), and said, and not cut off by SIGKILL.
 {{- if eq .Values.store.kind "postgresql" }}
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.store.postgresql.existingSecret }}
-      key: {{ .Values.store.postgresql.key }}
+      name: {{ .Values.store.postgresql.existingSecret | quote }}
+      key: {{ .Values.store.postgresql.key | quote }}
 {{- else }}
   value: sqlite:////var/lib/planner/planner.db
 {{- end }}
@@ -137,8 +137,8 @@ time is then left in good order (exit 4), and said, and not cut off by SIGKILL.
 - name: PLANNER_PUSHGATEWAY
   valueFrom:
     secretKeyRef:
-      name: {{ .existingSecret }}
-      key: {{ .key }}
+      name: {{ .existingSecret | quote }}
+      key: {{ .key | quote }}
 {{- end }}
 {{- end }}
 {{- if .Values.metrics.textfile.volume }}
@@ -150,8 +150,8 @@ time is then left in good order (exit 4), and said, and not cut off by SIGKILL.
 - name: PLANNER_NOTIFY
   valueFrom:
     secretKeyRef:
-      name: {{ .existingSecret }}
-      key: {{ .key }}
+      name: {{ .existingSecret | quote }}
+      key: {{ .key | quote }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := .Values.settings }}
@@ -204,7 +204,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .nodeSelector }}
 nodeSelector:
@@ -262,9 +262,9 @@ containers:
 volumes:
   - name: groups
     configMap:
-      name: {{ include "planner.groupsConfigMap" $root }}
+      name: {{ include "planner.groupsConfigMap" $root | quote }}
       items:
-        - key: {{ default "groups.yaml" .existingConfigMap.key }}
+        - key: {{ default "groups.yaml" .existingConfigMap.key | quote }}
           path: groups.yaml
   - name: tmp
     emptyDir:
@@ -272,7 +272,7 @@ volumes:
   {{- if eq .store.kind "sqlite" }}
   - name: store
     persistentVolumeClaim:
-      claimName: {{ include "planner.claim" $root }}
+      claimName: {{ include "planner.claim" $root | quote }}
   {{- end }}
   {{- if .metrics.textfile.volume }}
   - name: metrics
@@ -281,9 +281,9 @@ volumes:
   {{- if $.mountPlan }}
   - name: plan
     configMap:
-      name: {{ include "planner.planConfigMap" $root }}
+      name: {{ include "planner.planConfigMap" $root | quote }}
       items:
-        - key: {{ .apply.key }}
+        - key: {{ .apply.key | quote }}
           path: plan.json
   {{- end }}
   {{- with .extraVolumes }}
@@ -297,5 +297,5 @@ volumes:
 name: {{ include "planner.fullname" .root | trunc (int (sub 63 (len .suffix))) | trimSuffix "-" }}{{ .suffix }}
 namespace: {{ .root.Release.Namespace }}
 labels:
-  {{- include "planner.labels" .root | nindent 2 }}
+  {{- merge (dict) (default (dict) .labels) (include "planner.labels" .root | fromYaml) | toYaml | nindent 2 }}
 {{- end -}}

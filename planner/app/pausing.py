@@ -17,7 +17,7 @@ from planner.times import after, between
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from planner.model import Action, Cell, Node, Plan, Step
+    from planner.model import Action, Node, Plan, Step
     from planner.ports import Clock, Record, Store
 
 LONGEST = 32
@@ -36,12 +36,14 @@ class Pause:
         transaction: the last one that did.
         why: in its words.
         until: wall time.
+        stopped: whether it did not fail by itself: each of these runs was stopped, or died.
     """
 
     failures: int
     transaction: int
     why: str
     until: str
+    stopped: bool = False
 
 
 def check_pause(plan: Plan, store: Store, clock: Clock, first: float) -> None:
@@ -60,11 +62,15 @@ def check_pause(plan: Plan, store: Store, clock: Clock, first: float) -> None:
     if pause is None:
         return
     times = "" if pause.failures == 1 else f" {pause.failures} times in a row, each time the same way"
+    what, cure = f"These changes failed{times}, and", "mend the cause"
+    if pause.stopped:
+        what = f"The last {pause.failures} runs with these changes were stopped, or died, in the middle; they"
+        cure = "look why (memory, a deadline, a machine)"
     raise ChangesPending(
-        f"These changes failed{times}, and are not tried again before {pause.until}",
+        f"{what} are not tried again before {pause.until}",
         where=f"TX {pause.transaction}",
         why=pause.why,
-        next="mend the cause; then `planner reconcile --backoff-after-failure 0` tries at once, "
+        next=f"{cure}; then `planner reconcile --backoff-after-failure 0` tries at once, "
         "and so does `planner apply`",
     )
 
@@ -72,9 +78,10 @@ def check_pause(plan: Plan, store: Store, clock: Clock, first: float) -> None:
 def pause_of(plan: Plan, records: Sequence[Record], now: str, first: float) -> Pause | None:
     """How long a plan has to wait after its failures; None when it may be tried now.
 
-    It failed the same way where the same changes were reversed because of the same step. A run that was
-    stopped or killed met no failing step: the first time that says nothing of the plan, and costs no pause;
-    a plan that never comes to its end waits like any other.
+    It failed the same way where the same changes were reversed because of the same node: which of its cells
+    comes first is chance, since many requests are in flight. A run that was stopped or killed met no failing
+    node: the first time that says nothing of the plan, and costs no pause; a plan that never comes to its end
+    waits like any other.
 
     Args:
         plan: what would be applied.
@@ -86,20 +93,21 @@ def pause_of(plan: Plan, records: Sequence[Record], now: str, first: float) -> P
     failures = list(takewhile(lambda record: record.state in _FAILED and _work_of(record) == wanted, records))
     if not failures or not first:
         return None
-    cell = failed_cell(failures[0])
-    alike = list(takewhile(lambda record: failed_cell(record) == cell, failures))
-    times = len(alike) if cell else len(alike) - 1
+    node = failed_node(failures[0])
+    alike = list(takewhile(lambda record: failed_node(record) == node, failures))
+    times = len(alike) if node else len(alike) - 1
     last = alike[0]
     seconds = first * min(2 ** (times - 1), LONGEST) if times else 0.0
     elapsed = between(last.finished, now)
     if elapsed is None or elapsed >= seconds:
         return None
-    return Pause(len(alike), last.number, last.message, after(last.finished, seconds))
+    return Pause(len(alike), last.number, last.message, after(last.finished, seconds), stopped=not node)
 
 
-def failed_cell(record: Record) -> Cell | None:
-    """The cell whose step could not be carried out; None where the run was stopped, or died."""
-    return next((step.cell for step in record.intent.steps if record.message.startswith(f"{step}: ")), None)
+def failed_node(record: Record) -> str:
+    """The node whose step could not be carried out; empty where the run was stopped, or died."""
+    found = (step.cell.node for step in record.intent.steps if record.message.startswith(f"{step}: "))
+    return next(found, "")
 
 
 def _work_of(record: Record) -> tuple[str, frozenset[tuple[Action, str, str]]]:

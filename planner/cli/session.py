@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -74,7 +74,7 @@ class Session:
             if self._watch is not None:
                 self._watch.ask(lambda: self.store(create=False), self.settings)
             self._stack.close()
-        except PlannerError as broken:
+        except BaseException as broken:
             error = broken
             raise
         finally:
@@ -125,6 +125,25 @@ class Session:
     def known_file(self) -> Desired | None:
         """The file of the settings, if it was read and makes sense."""
         return self._desired
+
+    def cluster_meant(self) -> str:
+        """The cluster of a file that cannot be used, if the store knows it; else nothing.
+
+        It is the one whose name can be read in the file. Where none can, it is the store's only one.
+        """
+        from planner.desired.outline import outline
+
+        named = ""
+        known: tuple[str, ...] = ()
+        with suppress(PlannerError):  # there is no such file
+            named = outline(self.text()).cluster
+        with suppress(PlannerError):  # there is no store yet
+            known = self.store(create=False).clusters()
+        if not named and len(known) == 1:
+            named = known[0]
+        if named in known and self._watch is not None:
+            self._watch.record.cluster = named
+        return named if named in known else ""
 
     def desired(self, file: str | None = None) -> Desired:
         """What the file of the settings asks for, or another one.

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from planner.events import Event
     from planner.model import Plan
-    from planner.ports import Clock, Nodes, Reporter, Store
+    from planner.ports import Clock, Nodes, Reporter
     from planner.results import Applied, Recovered
     from planner.settings import Settings
+    from planner.store.sqlstore import SqlStore
     from planner.verdict import Answer, Call
     from planner.views import View
     from planner.views.report import Report
@@ -90,15 +91,14 @@ class Watch:
         """Nodes that answer the same, and are recorded."""
         return _WatchedNodes(inner, self.record)
 
-    def ask(self, opened: Callable[[], Store], settings: Settings) -> None:
-        """Take note of what the store says of the cluster now; a store that fails says nothing."""
+    def ask(self, opened: Callable[[], SqlStore], settings: Settings) -> None:
+        """Take note of what the store says of the cluster now; one that fails, or was moved, says nothing."""
         from planner.app import status
         from planner.transaction import open_steps, states_of
 
         try:
             store = opened()
-            self.record.cluster = self.record.cluster or _only(store.clusters())
-            if not self.record.cluster:
+            if not self.record.cluster or store.moved() is not None:
                 return
             found = status(store, self.record.cluster, settings.policy(), self._clock, history=0)
             tally = store.tally(self.record.cluster)
@@ -118,11 +118,10 @@ class Watch:
 
     def tell(self, exit_code: int, error: BaseException | None) -> None:
         """Tell everyone how the run went. A warning is a line of the log: standard output is complete."""
-        self._outlets.send(self.record.summary(exit_code, error), _warn)
-
-
-def _only(clusters: tuple[str, ...]) -> str:
-    return clusters[0] if len(clusters) == 1 else ""
+        try:
+            self._outlets.send(self.record.summary(exit_code, error), _warn)
+        except Exception as bug:  # noqa: BLE001  (nothing about telemetry may fail a run)
+            _warn(f"Nobody was told how the run ended: a bug in planner: {type(bug).__name__}")
 
 
 def _warn(text: str) -> None:

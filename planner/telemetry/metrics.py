@@ -15,7 +15,7 @@ from planner.model import UNFINISHED, TransactionState
 from planner.telemetry.webhook import send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from prometheus_client.core import Metric
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 JOB = "planner"
 LAST_SUCCESS = "planner_last_success_timestamp_seconds"
+
+KEPT = (LAST_SUCCESS, "planner_incomplete", "planner_open_cells")
+"""What a textfile keeps of an earlier run where the last one does not know it, as a Pushgateway does: the
+alert on an unfinished transaction must not end since the store cannot be read."""
 
 METRICS: dict[str, str] = {
     "planner_last_run_timestamp_seconds": "When the last run ended.",
@@ -97,14 +101,13 @@ def _by_node_and_end(counts: Mapping[tuple[str, str], int]) -> list[Sample]:
 def write_textfile(path: str, summary: RunSummary, now: float) -> str:
     """Write the metrics to a file, whole or not at all; say why not, or nothing.
 
-    The last success of the file before stays where this run was none.
+    What is `KEPT` stays as it was where this run does not know it.
     """
     from prometheus_client import CollectorRegistry, write_to_textfile
 
     samples = samples_of(summary, now)
-    if LAST_SUCCESS not in samples:
-        before = _last_success(Path(path), summary.cluster)
-        samples |= {} if before is None else {LAST_SUCCESS: [({}, before)]}
+    kept = [name for name in KEPT if name not in samples]
+    samples |= {name: [({}, value)] for name, value in _before(Path(path), summary.cluster, kept).items()}
     registry = CollectorRegistry()
     registry.register(_Collector(samples, summary.cluster))
     try:
@@ -156,14 +159,17 @@ class _Collector:
             yield family
 
 
-def _last_success(path: Path, cluster: str) -> float | None:
+def _before(path: Path, cluster: str, names: Collection[str]) -> dict[str, float]:
+    """What an earlier run has written of these metrics."""
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
-        for family in text_string_to_metric_families(path.read_text("utf-8")):
-            for sample in family.samples:
-                if sample.name == LAST_SUCCESS and sample.labels.get("cluster") == cluster:
-                    return float(sample.value)
+        families = list(text_string_to_metric_families(path.read_text("utf-8"))) if names else []
     except (OSError, ValueError):  # there is none, or it is not ours
-        return None
-    return None
+        return {}
+    samples = (sample for family in families for sample in family.samples)
+    return {
+        each.name: each.value
+        for each in samples
+        if each.name in names and each.labels.get("cluster") == cluster
+    }

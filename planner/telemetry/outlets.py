@@ -71,10 +71,10 @@ class Outlets:
         """Tell everyone at once, and warn of each that could not be told in time."""
         from_now = time.monotonic()
         told = [_Told(what, outlet) for what, outlet in self._wanted(summary, warn)]
-        for each in told:
-            each.thread.start()
-        for each in told:
+        begun = [each for each in told if each.begin()]
+        for each in begun:
             each.thread.join(max(0.0, from_now + PATIENCE - time.monotonic()))
+        for each in told:
             if each.why:
                 warn(f"{each.what}: {each.why}")
 
@@ -106,6 +106,15 @@ class _Told:
         self.why = f"it took longer than {PATIENCE:g} s"
         self._outlet = outlet
         self.thread = threading.Thread(target=self._run, name="planner-outlet", daemon=True)
+
+    def begin(self) -> bool:
+        """Start; where there is no thread to be had, it is not told."""
+        try:
+            self.thread.start()
+        except RuntimeError as error:
+            self.why = str(error)
+            return False
+        return True
 
     def _run(self) -> None:
         try:

@@ -11,7 +11,7 @@ from planner.words import count
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from planner.telemetry.summary import RunSummary
+    from planner.telemetry.summary import Complaint, RunSummary
 
 FORMAT = "planner.notification"
 VERSION = 1
@@ -58,8 +58,9 @@ def _text(kind: str, summary: RunSummary) -> str:
     """One line for people; many receivers show only a field of this name."""
     name = summary.cluster or "a cluster that could not be told"
     if summary.error is not None:
-        rest = f": {summary.error.why}" if kind == "drift" and summary.error.why else ""
-        said = f"{summary.error.what}{rest}"
+        said = _of_error(kind, summary.error)
+        if summary.recovered is not None:
+            said += f"; before that, transaction {summary.recovered} of a dead run was reversed"
     elif kind == "recovered":
         said = f"transaction {summary.recovered}, which a dead run had left, is reversed"
     elif kind == "drift":
@@ -72,6 +73,12 @@ def _text(kind: str, summary: RunSummary) -> str:
         verb = "repaired" if kind == "repair" else "changed"
         said = f"{count(done, 'cell')} {verb} (transaction {summary.transaction})"
     return f"planner {summary.command} of {name}: {said}"
+
+
+def _of_error(kind: str, error: Complaint) -> str:
+    """What failed, and the one thing that helps to see why: a cause, the first detail, or the place."""
+    more = error.why if kind == "drift" else next(iter(error.details), error.where)
+    return f"{error.what}: {more}" if more and more not in error.what else error.what
 
 
 def post(url: str, body: Json) -> str:

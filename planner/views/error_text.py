@@ -12,6 +12,8 @@ from planner.views.words import fragment, sentence, shown
 from planner.words import count
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from planner.errors import PlannerError
 
 MAX_DETAILS = 50
@@ -27,17 +29,24 @@ def error_lines(error: PlannerError, width: int | None) -> list[Line]:
     else:
         lines = paragraph(sentence(error.what), width, style="bold", lead=Span("Error: ", "bold red"), hang=2)
     if isinstance(error, FileInvalid) and error.problems:
-        lines += _problems(error, width)
+        lines += _problems(error, width) + _listed(error.remarks, width)
         return lines + _labelled("next", error.next, width)
     lines += _labelled("where", error.where, width) + _labelled("why", error.why, width)
     if error.ending is not None:
         lines += _labelled("steps", steps_words(error.ending.steps), width)
-    for detail in error.details[:MAX_DETAILS]:
-        lines += paragraph(shown(detail.strip()), width, lead=Span("  - "), hang=4)
-    if len(error.details) > MAX_DETAILS:
-        more = f"… and {count(len(error.details) - MAX_DETAILS, 'more line')}"
-        lines += paragraph(more, width, lead=Span("  - "), hang=4)
+    lines += _listed(error.details, width)
     return lines + _labelled("next", error.next, width)
+
+
+def _listed(details: Sequence[str], width: int | None) -> list[Line]:
+    """One line for each."""
+    lines: list[Line] = []
+    for detail in details[:MAX_DETAILS]:
+        lines += paragraph(shown(detail.strip()), width, lead=Span("  - "), hang=4)
+    if len(details) > MAX_DETAILS:
+        more = f"… and {count(len(details) - MAX_DETAILS, 'more line')}"
+        lines += paragraph(more, width, lead=Span("  - "), hang=4)
+    return lines
 
 
 def _problems(error: FileInvalid, width: int | None) -> list[Line]:

@@ -126,9 +126,13 @@ def test_what_a_dead_run_left_is_finished_first(shop: Shop, cluster: SimulatedCl
     assert cluster.groups() == before
 
 
-@pytest.mark.parametrize("file", ["groups: [", None])
+OTHER = "version: 1\ncluster: {name: other}\nunknown: 1\n"
+TWICE = "version: 1\ncluster: {name: test, nodes: [{name: n, url: 'http://n'}]}\ngroups: []\n"
+
+
+@pytest.mark.parametrize(("file", "code"), [("groups: [", 1), (None, 1), (TWICE, 64)])
 def test_what_a_dead_run_left_waits_for_no_better_file(
-    shop: Shop, cluster: SimulatedCluster, file: str | None
+    shop: Shop, cluster: SimulatedCluster, file: str | None, code: int
 ) -> None:
     applied(shop, "kept", "old")
     before = cluster.groups()
@@ -142,14 +146,21 @@ def test_what_a_dead_run_left_waits_for_no_better_file(
     cluster.wait_settled(60)
     path = shop.folder / "groups.yaml"
     path.unlink() if file is None else path.write_text(file)
-    assert shop.run("reconcile", "--mode", "report").code == 1
-    assert cluster.groups() != before, "a report changes nothing"
-    ended = shop.run("reconcile")
-    assert (ended.code, "every node is as it was" in ended.out) == (1, True), ended.err
-    assert "groups.yaml" in ended.err
-    assert cluster.groups() == before
-    assert shop.run("status", "--check").code == 0
+    half = cluster.groups()
+    assert half != before
+    assert shop.run("reconcile", "--mode", "report").code == code
+    assert cluster.groups() == half, "a report changes nothing"
+    broken, _ = path.read_text() if path.exists() else None, path.write_text(OTHER)
     assert shop.run("reconcile").code == 1
+    assert cluster.groups() == half, "another cluster's file recovers nothing here"
+    path.unlink() if broken is None else path.write_text(broken)
+    ended = shop.run("reconcile")
+    assert (ended.code, "every node is as it was" in ended.out) == (code, True), ended.err
+    assert "before that, transaction 2" in ended.err
+    assert "nothing was sent" not in ended.err
+    assert cluster.groups() == before
+    assert shop.run("status", "--cluster", "test", "--check").code == 0
+    assert shop.run("reconcile").code == code
 
 
 def test_limits_count_and_cannot_be_lifted(shop: Shop, cluster: SimulatedCluster) -> None:

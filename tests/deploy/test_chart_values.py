@@ -204,6 +204,10 @@ def test_readme_is_what_the_values_say() -> None:
             "at '/networkPolicy/nodes/ports/0': minimum: got 0, want 1",
         ),
         ({"extraVolumes": [{"name": "store"}]}, "at '/extraVolumes/0/name'"),
+        (
+            {"metrics": {"serviceMonitor": {"port": "http\n      path: /evil"}}},
+            "at '/metrics/serviceMonitor/port'",
+        ),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
@@ -230,3 +234,37 @@ def test_values_that_contradict_are_a_clear_error(values: dict[str, Any], messag
     with pytest.raises(HelmError) as raised:
         texts(values)
     assert message in str(raised.value)
+
+
+def test_a_text_that_looks_like_another_type_stays_a_text() -> None:
+    found = objects(
+        {
+            "store": {"kind": "postgresql", "postgresql": {"existingSecret": "123", "key": "on"}},
+            "notify": {"existingSecret": "1e3", "key": "no"},
+            "priorityClassName": "7",
+            "metrics": {"serviceMonitor": {"enabled": True, "port": "9091"}},
+        }
+    )
+    pod = pods(found)[0]
+    refs = {
+        each["name"]: each["valueFrom"]["secretKeyRef"]
+        for each in pod["spec"]["containers"][0]["env"]
+        if "valueFrom" in each
+    }
+    assert refs["PLANNER_STORE"] == {"name": "123", "key": "on"}
+    assert refs["PLANNER_NOTIFY"] == {"name": "1e3", "key": "no"}
+    assert pod["spec"]["priorityClassName"] == "7"
+    (monitor,) = (each for each in found if each["kind"] == "ServiceMonitor")
+    assert monitor["spec"]["endpoints"][0]["port"] == "9091"
+
+
+def test_a_label_for_one_object_goes_before_that_for_all() -> None:
+    on = {"enabled": True, "labels": {"release": "prometheus"}}
+    found = objects(
+        {
+            "commonLabels": {"release": "x"},
+            "metrics": {"prometheusRule": on, "serviceMonitor": on, "dashboard": on},
+        }
+    )
+    labels = [each["metadata"]["labels"]["release"] for each in found]
+    assert labels.count("prometheus") == 3

@@ -75,6 +75,15 @@ def test_a_failed_run_keeps_the_last_success_and_says_nothing_of_what_it_did_not
     assert found["planner_last_success_timestamp_seconds"] == NOW
 
 
+def test_an_unfinished_transaction_stays_while_the_store_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "planner.prom"
+    write_textfile(str(path), summary(doubts=Doubts(True, 4, 0, 0, {})), NOW)
+    write_textfile(str(path), summary(outcome="failed", exit_code=1, doubts=None), NOW)
+    found = values(path.read_text())
+    assert (found["planner_incomplete"], found["planner_open_cells"]) == (1, 4)
+    assert "planner_watched_cells" not in found
+
+
 def test_a_part_of_a_cluster_is_no_success_of_the_whole() -> None:
     assert "planner_last_success_timestamp_seconds" not in samples_of(summary(whole=False), NOW)
 

@@ -64,7 +64,7 @@ def test_every_kind_is_told_of_something() -> None:
     [
         (summary(), "planner reconcile of test: 2 cells repaired (transaction 7)"),
         (waiting(), "planner reconcile of test: These changes failed, and are not tried again: 403"),
-        (unreadable(), "planner reconcile of test: 1 of 3 nodes cannot be read"),
+        (unreadable(), "planner reconcile of test: 1 of 3 nodes cannot be read: node03"),
         (
             summary(outcome="changes pending", exit_code=2, steps=None),
             "planner reconcile of test: 2 cells differ from the file",
@@ -155,6 +155,14 @@ def test_a_bug_in_an_outlet_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("planner.telemetry.webhook.post", broken)
     assert send("http://x") == ["The notification was not taken: a bug in planner: ZeroDivisionError"]
+
+
+def test_a_thread_that_cannot_be_had_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", full)
+    assert send("http://x") == ["The notification was not taken: can't start new thread"]
 
 
 def test_post_reads_no_answer(receiver: Receiver) -> None:

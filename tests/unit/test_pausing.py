@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from planner.app.pausing import LONGEST, Pause, check_pause, failed_cell, pause_of
+from planner.app.pausing import LONGEST, Pause, check_pause, failed_node, pause_of
 from planner.errors import ChangesPending, PlannerError
 from planner.model import Plan
 from planner.ports import Record
@@ -85,7 +85,15 @@ def test_it_ends_at_its_time_and_not_before(bench: Bench) -> None:
     assert pause(bench, at(10)) is None
 
 
-def test_a_failure_at_another_step_begins_anew(bench: Bench) -> None:
+def test_it_is_the_same_way_whichever_cell_of_the_node_comes_first(bench: Bench) -> None:
+    """Requests are in flight together: the first answer is chance."""
+    try_once(bench, group="a")
+    try_once(bench, group="b")
+    try_once(bench, group="a")
+    assert waits(bench) == 40
+
+
+def test_a_failure_at_another_node_begins_anew(bench: Bench) -> None:
     try_once(bench)
     try_once(bench)
     assert waits(bench) == 20
@@ -121,7 +129,7 @@ def test_what_was_applied_since_begins_anew(bench: Bench) -> None:
 
 def test_a_run_that_was_stopped_once_says_nothing_of_the_plan(bench: Bench) -> None:
     stop_once(bench)
-    assert failed_cell(bench.store.history(CLUSTER)[0]) is None
+    assert failed_node(bench.store.history(CLUSTER)[0]) == ""
     assert waits(bench) is None
     stop_once(bench)
     assert waits(bench) == 10, "it never comes to its end: its deadline is too short, say"
@@ -133,6 +141,14 @@ def test_the_pause_can_be_switched_off_and_a_clock_that_went_back_makes_none(ben
     try_once(bench)
     assert pause(bench, first=0) is None
     assert pause(bench, "2026-03-01T11:59:59Z") is None
+
+
+def test_runs_that_died_are_not_said_to_have_failed(bench: Bench) -> None:
+    stop_once(bench)
+    stop_once(bench)
+    found = pause(bench)
+    assert found is not None
+    assert (found.failures, found.stopped) == (2, True)
 
 
 def test_the_error_says_all(bench: Bench) -> None:

@@ -10,7 +10,7 @@ import click
 
 from planner.cli.options import UNATTENDED, Command, format_option, quiet_option, settings_options
 from planner.cli.session import Session
-from planner.errors import ChangesPending, FileInvalid, Locked, PlannerError, StalePlan
+from planner.errors import ChangesPending, FileInvalid, Locked, PlannerError, StalePlan, WrongUsage
 
 if TYPE_CHECKING:
     from planner.model import Desired, Plan
@@ -54,9 +54,10 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
     with Session(flags, output, quiet=quiet, events=True, watched_as="reconcile") as session:
         try:
             desired = session.desired()
-        except FileInvalid:
-            if mode == "repair":
-                _recover_without_a_file(session)
+        except (FileInvalid, WrongUsage) as unusable:
+            cluster = session.cluster_meant()
+            if mode == "repair" and cluster:
+                _tell_too(unusable, _recover_without_a_file(session, cluster))
             raise
         if mode == "report":
             session.exit_code = _report(session, desired, apply_changes=apply_changes)
@@ -65,29 +66,32 @@ def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags
             recovered = _recover(session, desired.cluster, lease)
             try:
                 _repair(session, desired, lease, apply_changes=apply_changes)
-            except PlannerError as error:  # some say that nothing was changed, and mean the repair
-                if recovered is not None:
-                    before = (
-                        f"before that, transaction {recovered}, which an earlier run had left, was reversed"
-                    )
-                    error.details = (*error.details, before)
+            except PlannerError as error:
+                _tell_too(error, recovered)
                 raise
     return 0
 
 
-def _recover_without_a_file(session: Session) -> None:
-    """What a dead run left must not wait for a better file; a store of one cluster knows which is meant."""
+def _tell_too(error: PlannerError, recovered: int | None) -> None:
+    """Let an error that says that nothing was changed tell what was recovered before that."""
+    if recovered is not None:
+        before = f"before that, transaction {recovered}, which an earlier run had left, was reversed"
+        error.details = (*error.details, before)
+        error.next = error.next.removesuffix("; nothing was sent")
+
+
+def _recover_without_a_file(session: Session, cluster: str) -> int | None:
+    """What a dead run left must not wait for a better file."""
     from planner.app import what_to_recover
 
     try:
-        store = session.store(create=False)
-        clusters = store.clusters()
-        if len(clusters) != 1 or what_to_recover(store, clusters[0]) is None:
-            return
+        if what_to_recover(session.store(create=False), cluster) is None:
+            return None
     except PlannerError:
-        return  # no store, nothing to recover; the file is what is wrong
-    with suppress(Locked), session.lock(clusters[0], "reconcile") as lease:
-        _recover(session, clusters[0], lease)
+        return None  # the file is what is wrong first
+    with suppress(Locked), session.lock(cluster, "reconcile") as lease:
+        return _recover(session, cluster, lease)
+    return None
 
 
 def _recover(session: Session, cluster: str, lease: Lease) -> int | None:
