@@ -306,12 +306,20 @@ class _Copying:
         return sides[0][0]
 
     def _not_empty(self, held: str) -> StoreFailed:
-        return StoreFailed(
-            "The target of the copy is not empty.",
-            where=self.target.name,
-            why=f"it holds {held}",
-            next="name an empty database, or a file that is not there yet, with --to; nothing was written",
+        with self.source.database.reading() as connection:
+            ours = connection.execute(select(meta.c.id)).scalars().first()
+        theirs = self.connection.execute(select(meta.c.id)).scalars().first()
+        why, cure = (
+            f"it holds {held}",
+            "name an empty database, or a file that is not there yet, with --to; nothing was written",
         )
+        if ours == theirs:
+            why += ": another state of this very store, such as a backup, or what a move left that died"
+            cure = (
+                "one of the two only may ever be used. If no run uses the target, delete it and run the "
+                "command again; if one does, that is the store now, and this one a backup; nothing was written"
+            )
+        return StoreFailed("The target of the copy is not empty.", where=self.target.name, why=why, next=cure)
 
     def _prove(self) -> None:
         """Make sure that every lock was held until now: no run came in between."""
@@ -334,7 +342,8 @@ class _Copying:
         try:
             with database.writing(connection):
                 mark = Moved(self.target.name, self.source.now(), owner())
-                retiring.retire(connection, self.leases, mark, database.name)
+                epochs = {name: lease.epoch for name, lease in self.leases.items()}
+                retiring.retire(connection, epochs, mark, database.name)
                 yield
         finally:
             close_quietly(connection)

@@ -15,7 +15,7 @@ from planner.store.tables import cluster as clusters
 from planner.store.tables import meta
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from sqlalchemy import Connection
 
@@ -52,20 +52,36 @@ def check_here(connection: Connection, where: str) -> None:
         )
 
 
-def retire(connection: Connection, known: Collection[str], mark: Moved, where: str) -> None:
+def retire(connection: Connection, epochs: Mapping[str, int], mark: Moved, where: str) -> None:
     """Inside a transaction that writes: mark the store as moved.
 
     A grant writes its cluster's row first, and then asks for the mark. Here it is the other way round, and
     rows cannot be written meanwhile (SQLite: one writer; PostgreSQL: the table's lock). So either the grant
     is seen here, or the mark there.
 
+    Args:
+        connection: that writes.
+        epochs: of the grants under which the store was copied, by cluster.
+        mark: to be set.
+        where: the store, in words.
+
     Raises:
-        StoreFailed: a cluster came that is not among those that are locked, or the store was moved already.
+        StoreFailed: a cluster came that is not among those, a lock was granted to somebody else meanwhile, or
+            the store was moved already.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"LOCK TABLE {clusters.name} IN SHARE ROW EXCLUSIVE MODE"))
     check_here(connection, where)
-    check_known(connection, known, where)
+    check_known(connection, epochs, where)
+    granted = connection.execute(select(clusters.c.name, clusters.c.epoch))
+    lost = sorted(name for name, epoch in granted if epochs[name] != epoch)
+    if lost:
+        raise StoreFailed(
+            "The store cannot be copied.",
+            where=f"{where}, cluster {lost[0]!r}",
+            why="its lock was lost, and another run was granted it",
+            next="wait until that run has ended, and run the command again",
+        )
     connection.execute(meta.update().values(moved_to=mark.target, moved_at=mark.at, moved_by=mark.who))
 
 

@@ -152,6 +152,20 @@ def test_a_signal_ends_it_with_nothing_copied(
         open_store(f"sqlite:///{folder}/new.db", create=False)
 
 
+def test_a_signal_while_it_waits_for_a_lock_ends_it_at_once(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    def waiting(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it goes on waiting")
+
+    monkeypatch.setattr("planner.store.copying._lock_all", waiting)
+    said = Said(capsys, "store", "copy", "--to", f"sqlite:///{folder}/new.db", "--lock-timeout", "5m")
+    assert said.code == 130
+
+
 def test_a_copy_takes_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     new = f"sqlite:///{folder}/new.db"
     assert Said(capsys, "store", "copy", "--move", "--to", new).code == 0

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, create_engine, inspect, text, update
 
 from planner.errors import Locked, PlannerError, StoreFailed, WrongUsage
 from planner.model import Action, Cell, Step
@@ -18,6 +18,7 @@ from planner.results import Copied, CopiedTable
 from planner.store import contents, copying, open_store, retiring
 from planner.store.copying import Watcher, copy_store
 from planner.store.sqlstore import SqlStore
+from planner.store.tables import cluster as clusters
 from tests.store.bench import intent
 from tests.store.child import HOLD, child
 from tests.store.released import fill
@@ -384,8 +385,28 @@ def test_a_copy_that_was_used_since_does_not_finish_a_move(way: tuple[str, str])
     copied(source, target)
     with open_store(target) as store, store.lock("c", "recover", NOW) as lease:
         lease.unwatch("9999")
-    with pytest.raises(StoreFailed, match="not empty"):
+    with pytest.raises(StoreFailed, match="not empty") as caught:
         copied(source, target, move=True)
+    assert "another state of this very store" in caught.value.why
+    assert "name an empty database" not in caught.value.next, "a third one would make it worse"
+
+
+def test_a_lock_that_was_lost_before_the_mark_stops_the_move(
+    way: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = way
+
+    def lose(self: copying._Copying) -> None:
+        with self.source.database.own("x") as other, self.source.database.writing(other):
+            other.execute(update(clusters).values(epoch=clusters.c.epoch + 1))
+
+    monkeypatch.setattr(copying._Copying, "_prove", lose)
+    with pytest.raises(StoreFailed) as caught:
+        copied(source, target, move=True)
+    assert "another run was granted it" in caught.value.why
+    assert is_empty(target)
+    with open_store(source) as store:
+        store.check_here()
 
 
 def test_a_cluster_that_comes_before_the_mark_stops_the_move(
