@@ -317,7 +317,7 @@ class _Copying:
             why += ": another state of this very store, such as a backup, or what a move left that died"
             cure = (
                 "one of the two only may ever be used. If no run uses the target, delete it and run the "
-                "command again; if one does, that is the store now, and this one a backup; nothing was written"
+                "command again; if one does, that one is the store now, this one a backup; nothing written"
             )
         return StoreFailed("The target of the copy is not empty.", where=self.target.name, why=why, next=cure)
 
