@@ -288,7 +288,9 @@ def unreadable(
     """The error that names every node that could not be read, and what to do `then`."""
     cure = f"check that they are up, and that the file has their right URLs; then {then}"
     if may_leave_out and len(why) < len(nodes):
-        cure += ", or without them: " + " ".join(f"--exclude-node {name}" for name in sorted(why))
+        cure += ", or plan and apply without them: " + " ".join(
+            f"--exclude-node {name}" for name in sorted(why)
+        )
     if all(hints.API in each for each in why.values()):
         cure = f"correct `{hints.API}` in the file, or `api` of these nodes alone; then {then}"
     urls = {node.name: node.url for node in nodes}

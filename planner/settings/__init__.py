@@ -142,7 +142,7 @@ def load_settings(
         raise WrongUsage(
             f"the settings cannot be used: {len(wrong)} problem{'s' if len(wrong) > 1 else ''}",
             where=", ".join(dict.fromkeys(source for source, _ in wrong)),
-            next="correct the values; `planner plan --help` lists every setting",
+            next="correct the values; `planner reconcile --help` lists every setting",
             details=[f"{source}: {sentence}" for source, sentence in wrong],
         )
     warnings = [*_unknown(environ, "environment"), *_unknown(dotenv, ".env")]

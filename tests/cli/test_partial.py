@@ -22,7 +22,7 @@ def test_a_node_that_is_down_is_left_out_and_the_next_whole_plan_does_the_rest(
     shop.file(*FILE)
     ended = forks.run(shop, "plan", *QUICKLY)
     assert ended.code == 1
-    assert "or without them: --exclude-node node03" in ended.err
+    assert "or plan and apply without them: --exclude-node node03" in ended.err
 
     ended = forks.run(
         shop, "plan", *WITHOUT, "--exclude-group", "b", "--out", "part.json", "--detailed-exitcode"

@@ -52,7 +52,7 @@ def test_what_is_down_can_be_left_out_and_the_error_says_how() -> None:
     bench = Bench("a")
     bench.kill("node03")
     error = refused(bench, NodesUnreadable, bench.plan, 1)
-    assert error.next.endswith("then plan again, or without them: --exclude-node node03")
+    assert error.next.endswith("then plan again, or plan and apply without them: --exclude-node node03")
     bench.kill(*NAMES)
     assert "--exclude-node" not in refused(bench, NodesUnreadable, bench.plan, 1).next
     bench.world.dead = {}
