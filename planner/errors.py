@@ -23,13 +23,22 @@ Every error says, in one shape, *what* failed, *where* (node, group, step), *why
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from planner.counts import Ending
     from planner.model import Refusal
+
+
+class Words(TypedDict, total=False):
+    """What every error says besides `what`; see `PlannerError`."""
+
+    where: str
+    why: str
+    next: str
+    details: Sequence[str]
 
 
 class PlannerError(Exception):
@@ -110,17 +119,8 @@ class FileInvalid(PlannerError):
 
     code = "file-invalid"
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        where: str = "",
-        why: str = "",
-        next: str = "",
-        details: Sequence[str] = (),
-        problems: Sequence[Problem] = (),
-    ) -> None:
-        super().__init__(what, where=where, why=why, next=next, details=details)
+    def __init__(self, what: str, *, problems: Sequence[Problem] = (), **words: Unpack[Words]) -> None:
+        super().__init__(what, **words)
         self.problems = tuple(problems)
         self.details = (*self.details, *self._lines())
 
@@ -143,17 +143,8 @@ class NodesUnreadable(PlannerError):
 
     code = "nodes-unreadable"
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        where: str = "",
-        why: str = "",
-        next: str = "",
-        details: Sequence[str] = (),
-        nodes: Sequence[str] = (),
-    ) -> None:
-        super().__init__(what, where=where, why=why, next=next, details=details)
+    def __init__(self, what: str, *, nodes: Sequence[str] = (), **words: Unpack[Words]) -> None:
+        super().__init__(what, **words)
         self.nodes = tuple(nodes)
 
 
@@ -222,17 +213,8 @@ class Refused(PlannerError):
     code = "refused"
     outcome = "refused"
 
-    def __init__(
-        self,
-        what: str,
-        *,
-        where: str = "",
-        why: str = "",
-        next: str = "",
-        details: Sequence[str] = (),
-        refusals: Sequence[Refusal] = (),
-    ) -> None:
-        super().__init__(what, where=where, why=why, next=next, details=details)
+    def __init__(self, what: str, *, refusals: Sequence[Refusal] = (), **words: Unpack[Words]) -> None:
+        super().__init__(what, **words)
         self.refusals = tuple(refusals)
 
 

@@ -72,7 +72,7 @@ class Session:
     ) -> None:
         try:
             if self._watch is not None:
-                self._watch.ask(lambda: self.store(create=False), self.settings)
+                self._watch.ask(self)
             self._stack.close()
         except BaseException as broken:
             error = broken
@@ -141,8 +141,6 @@ class Session:
             known = self.store(create=False).clusters()
         if not named and len(known) == 1:
             named = known[0]
-        if named in known and self._watch is not None:
-            self._watch.record.cluster = named
         return named if named in known else ""
 
     def desired(self, file: str | None = None) -> Desired:
@@ -160,8 +158,6 @@ class Session:
         if file is None:
             self._desired = desired
             logs.RUN.cluster = desired.cluster
-            if self._watch is not None:
-                self._watch.record.cluster = desired.cluster
         return desired
 
     def text(self, file: str | None = None) -> bytes:
@@ -212,7 +208,7 @@ class Session:
             self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
             moved = self._store.moved()
             if moved is not None and not create:
-                self.view.warning(f"this store was moved to {moved.target}, and is history only")
+                self.view.warning(str(moved))
         if create:
             self._store.check_here()
         return self._store

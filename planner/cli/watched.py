@@ -18,14 +18,14 @@ from planner.telemetry.record import RunRecord
 from planner.telemetry.summary import Doubts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
+    from planner.cli.session import Session
     from planner.events import Event
     from planner.model import Plan
     from planner.ports import Clock, Nodes, Reporter
     from planner.results import Applied, Recovered
     from planner.settings import Settings
-    from planner.store.sqlstore import SqlStore
     from planner.verdict import Answer, Call
     from planner.views import View
     from planner.views.report import Report
@@ -91,16 +91,22 @@ class Watch:
         """Nodes that answer the same, and are recorded."""
         return _WatchedNodes(inner, self.record)
 
-    def ask(self, opened: Callable[[], SqlStore], settings: Settings) -> None:
-        """Take note of what the store says of the cluster now; one that fails, or was moved, says nothing."""
+    def ask(self, session: Session) -> None:
+        """Take note of the cluster, and of what the store says of it now.
+
+        A store that fails, or was moved, says nothing.
+        """
         from planner.app import status
         from planner.transaction import open_steps, states_of
 
         try:
-            store = opened()
+            desired = session.known_file
+            self.record.cluster = desired.cluster if desired else session.cluster_meant()
+            store = session.store(create=False)
             if not self.record.cluster or store.moved() is not None:
                 return
-            found = status(store, self.record.cluster, settings.policy(), self._clock, history=0)
+            policy = session.settings.policy()
+            found = status(store, self.record.cluster, policy, self._clock, history=0)
             tally = store.tally(self.record.cluster)
         except PlannerError:
             return

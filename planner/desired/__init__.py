@@ -124,7 +124,7 @@ def _invalid(problems: Problems, origin: str) -> FileInvalid:
     return FileInvalid(
         f"{origin} cannot be used: {count}",
         where=origin,
-        next=f"correct the file, then check it with `planner validate{named}`; nothing was sent",
+        next=f"correct the file, then check it with `planner validate{named}`",
         problems=found,
     )
 

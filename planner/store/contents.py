@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, literal, select, text, tuple_
 
 from planner.results import CopiedTable
-from planner.store.tables import cluster, metadata, transaction
+from planner.store.tables import cluster, meta, metadata, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +22,11 @@ BATCH = 5000
 """Rows that are in memory at once."""
 BATCHES = {transaction.name: 1}
 """Of tables whose rows are big: a transaction holds its whole plan."""
-VOLATILE = {cluster.name: frozenset(column.name for column in cluster.columns) - {"name", "serial"}}
-"""Columns that every grant of a lock changes."""
+VOLATILE = {
+    cluster.name: frozenset(column.name for column in cluster.columns) - {"name", "serial"},
+    meta.name: frozenset({"moved_to", "moved_at", "moved_by"}),
+}
+"""Columns that every grant of a lock changes, or a move."""
 
 _SEQUENCE = "pg_get_serial_sequence(:table, 'number')"
 
@@ -89,7 +92,7 @@ def summary(
     Args:
         connection: shows one snapshot.
         read: told of the rows of each batch.
-        volatile: whether the columns count that every grant of a lock changes.
+        volatile: whether the columns count that a grant of a lock, or a move, changes.
     """
     found = []
     for table in TABLES:

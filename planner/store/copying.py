@@ -6,12 +6,15 @@
     one snapshot of it  ->  one transaction in the target, which is empty
     read the target back: counts and digests of every table are equal
     the locks are proved once more
-    (a move) the source's mark is written, and not yet committed
-    COMMIT in the target                       from here on the copy is there
+    (a move) the source's mark is written, and not yet committed; the target has one too
+    COMMIT in the target                       from here on the copy is there; nobody can use it yet
     (a move) COMMIT in the source              from here on the source refuses
+    (a move) the target's mark is taken away   from here on it is the store
 
-A death before the target's commit leaves the target empty and the source as it was. A death between the two
-commits leaves two stores: the same command finds the copy equal, and only marks the source.
+A death before the target's commit leaves the target empty and the source as it was. One before the source's
+commit leaves a target that refuses: the same command empties it, and begins again. One after it leaves two
+stores that refuse: the same command compares, and releases the target. So what a move
+has copied can be used beside the old store at no time; a backup that was there already, and is equal, can.
 """
 
 from __future__ import annotations
@@ -94,10 +97,17 @@ def copy_store(
     """
     if source.database.only_read:
         raise not_writable(source.name, source.database.only_read)
+    parse(to, "--to")
+    mark = source.moved()
+    if move and mark is not None and not mark.source:
+        with _place(to, source.database) as (target, connection):
+            if (done := _Copying(source, target, connection, {}, watcher).released(mark)) is not None:
+                return done
     source.check_here()
-    with _place(to, source.database) as (target, connection), ExitStack() as locks:
+    with ExitStack() as locks:
         leases = _lock_all(source, timeout, locks)
-        return _Copying(source, target, connection, leases, watcher).carry_out(move=move)
+        with _place(to, source.database) as (target, connection):
+            return _Copying(source, target, connection, leases, watcher).carry_out(move=move)
 
 
 @contextmanager
@@ -194,17 +204,38 @@ class _Copying:
                     result = self._filled(move=move)
                     self._prove()
                     if move:
-                        last.enter_context(self._retiring())
+                        mark = last.enter_context(self._retiring())
+                        if not result.already:  # one that is equal may have been here, and in use, for long
+                            retiring.mark_new(self.connection, mark.of_the_new(self.source.name))
                 is_there = True
+            if move:
+                with self.target.writing(self.connection):
+                    retiring.mark_new(self.connection, None)
         except StoreFailed as error:
             if not is_there:
                 raise
             raise StoreFailed(
-                "The copy is complete, and the store could not be marked as moved.",
+                "The copy is complete, and the move has not ended.",
                 where=self.source.name,
-                why=f"{error.why or error.what}; two stores in use would contradict each other",
-                next="run the same command again before anything else: it only compares, and marks",
+                why=error.why or error.what,
+                next="run the same command again: it ends it",
             ) from error
+        return result
+
+    def released(self, mark: Moved) -> Copied | None:
+        """End a move that died when its source was marked: compare, and release the target.
+
+        Returns None where the target does not belong to that move.
+        """
+        with self.target.writing(self.connection):
+            if schema.stored_version(self.connection, self.target.name) != VERSION:
+                return None
+            if retiring.mark_of(self.connection) != mark.of_the_new(self.source.name):
+                return None
+            with self.source.database.reading() as snapshot:
+                tables = self._compared(snapshot, "another state of it")
+                result = self._result(snapshot, tables, moved=True, already=True)
+            retiring.mark_new(self.connection, None)
         return result
 
     def _filled(self, *, move: bool) -> Copied:
@@ -215,25 +246,32 @@ class _Copying:
         with self.source.database.reading() as snapshot:
             retiring.check_known(snapshot, self.leases, self.source.name)
             tables = self._compared(snapshot, held) if held else self._copied(snapshot)
-            open_ = (
-                select(transaction.c.cluster, transaction.c.number)
-                .where(transaction.c.state.in_([str(state) for state in UNFINISHED]))
-                .order_by(transaction.c.number)
-            )
-            return Copied(
-                store=snapshot.execute(select(meta.c.id)).scalar_one(),
-                source=self.source.name,
-                target=self.target.name,
-                moved=move,
-                already=bool(held),
-                clusters=tuple(sorted(self.leases)),
-                transactions=next(table.rows for table in tables if table.name == transaction.name),
-                unfinished=tuple((row[0], row[1]) for row in snapshot.execute(open_)),
-                tables=tables,
-            )
+            return self._result(snapshot, tables, moved=move, already=bool(held))
+
+    def _result(
+        self, snapshot: Connection, tables: tuple[CopiedTable, ...], *, moved: bool, already: bool
+    ) -> Copied:
+        open_ = (
+            select(transaction.c.cluster, transaction.c.number)
+            .where(transaction.c.state.in_([str(state) for state in UNFINISHED]))
+            .order_by(transaction.c.number)
+        )
+        return Copied(
+            store=snapshot.execute(select(meta.c.id)).scalar_one(),
+            source=self.source.name,
+            target=self.target.name,
+            moved=moved,
+            already=already,
+            clusters=tuple(snapshot.execute(select(clusters.c.name).order_by(clusters.c.name)).scalars()),
+            transactions=next(table.rows for table in tables if table.name == transaction.name),
+            unfinished=tuple((row[0], row[1]) for row in snapshot.execute(open_)),
+            tables=tables,
+        )
 
     def _held(self) -> str:
-        """What is in the target, in words; tables without rows are taken away, and are nothing.
+        """What is in the target, in words. Tables without rows are taken away, and are nothing.
+
+        So is what a move from here has left that died before this store was marked: nobody could use it.
 
         Raises:
             StoreFailed: the database belongs to something else, or to a newer planner.
@@ -246,7 +284,7 @@ class _Copying:
             table.name: self.connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in kept
         }
-        if any(rows.values()):
+        if any(rows.values()) and not self._was_left_here():
             ids = self.connection.execute(select(meta.c.id)).scalars().all()
             return (
                 f"the store {', '.join(ids)}, with {count(rows[clusters.name], 'cluster')}"
@@ -255,6 +293,12 @@ class _Copying:
         metadata.drop_all(self.connection)
         version_metadata.drop_all(self.connection)
         return ""
+
+    def _was_left_here(self) -> bool:
+        if schema.stored_version(self.connection, self.target.name) != VERSION:
+            return False
+        mark = retiring.mark_of(self.connection)
+        return mark is not None and mark.source == self.source.name
 
     def _copied(self, snapshot: Connection) -> tuple[CopiedTable, ...]:
         """Make the tables, copy every row, and read them back."""
@@ -335,7 +379,7 @@ class _Copying:
                 ) from lost
 
     @contextmanager
-    def _retiring(self) -> Iterator[None]:
+    def _retiring(self) -> Iterator[Moved]:
         """The source's mark, committed when the context ends."""
         database = self.source.database
         connection = database.own(CANNOT)
@@ -344,6 +388,6 @@ class _Copying:
                 mark = Moved(self.target.name, self.source.now(), owner())
                 epochs = {name: lease.epoch for name, lease in self.leases.items()}
                 retiring.retire(connection, epochs, mark, database.name)
-                yield
+                yield mark
         finally:
             close_quietly(connection)

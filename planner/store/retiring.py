@@ -20,12 +20,32 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+FILLED_FROM = "from "
+"""Begins the mark of the new store until the old one is marked: neither is used in between."""
+
+
 class Moved(NamedTuple):
     """Where a store was moved to, without a password; when (wall time), and by whom."""
 
     target: str
     at: str
     who: str
+
+    @property
+    def source(self) -> str:
+        """Where the store is being moved from, by a move that has not ended; empty where it has."""
+        return self.target.removeprefix(FILLED_FROM) if self.target.startswith(FILLED_FROM) else ""
+
+    def of_the_new(self, source: str) -> Moved:
+        """The mark of the new store, until this one is committed."""
+        return self._replace(target=f"{FILLED_FROM}{source}")
+
+    def __str__(self) -> str:
+        return (
+            f"this store is filled by a move from {self.source} that has not ended"
+            if self.source
+            else f"this store was moved to {self.target}, and is history only"
+        )
 
 
 def mark_of(connection: Connection) -> Moved | None:
@@ -42,6 +62,13 @@ def check_here(connection: Connection, where: str) -> None:
         StoreFailed: it was.
     """
     mark = mark_of(connection)
+    if mark is not None and mark.source:
+        raise StoreFailed(
+            f"This store is filled by a move from {mark.source} that has not ended.",
+            where=where,
+            why=f"{mark.who} began it at {mark.at}; until it has ended neither store may be used",
+            next="run the same `planner store copy --move` again: it ends it",
+        )
     if mark is not None:
         raise StoreFailed(
             f"This store was moved to {mark.target}.",
@@ -83,6 +110,12 @@ def retire(connection: Connection, epochs: Mapping[str, int], mark: Moved, where
             next="wait until that run has ended, and run the command again",
         )
     connection.execute(meta.update().values(moved_to=mark.target, moved_at=mark.at, moved_by=mark.who))
+
+
+def mark_new(connection: Connection, mark: Moved | None) -> None:
+    """Mark the new store as one that nobody may use yet, or release it."""
+    to, at, who = mark if mark is not None else (None, None, None)
+    connection.execute(meta.update().values(moved_to=to, moved_at=at, moved_by=who))
 
 
 def check_known(connection: Connection, known: Collection[str], where: str) -> None:

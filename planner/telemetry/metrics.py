@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from planner.errors import Incomplete
 from planner.model import UNFINISHED, TransactionState
-from planner.telemetry.webhook import send
+from planner.telemetry.posting import send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 import threading
@@ -130,10 +131,13 @@ def _metrics() -> ModuleType:
 
 
 def _notify(url: str, summary: RunSummary) -> str:
-    from planner.telemetry.webhook import notification_of, post
+    from planner.telemetry.notification import notification_of
+    from planner.telemetry.posting import send
 
     body = notification_of(summary)
-    return "" if body is None else post(url, body)
+    if body is None:
+        return ""
+    return send(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
 
 def _write_line(place: str, summary: RunSummary) -> str:

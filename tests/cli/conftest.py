@@ -129,3 +129,12 @@ def shop(tmp_path: Path, cluster: SimulatedCluster) -> Shop:
 def forked(shop: Shop, forks: Forks) -> None:
     """Let the shop run its commands in forks: what a command does is tested, not how it starts."""
     shop.forks = forks
+
+
+@pytest.fixture
+def in_process(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that run in this process are in the shop's folder, with its environment and a store."""
+    monkeypatch.chdir(shop.folder)
+    for name, value in shop.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PLANNER_STORE", f"sqlite:///{shop.folder}/planner.db")

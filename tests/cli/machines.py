@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from planner.simulator import SimulatedCluster
@@ -37,6 +38,15 @@ def machine(folder: Path, cluster: SimulatedCluster, store: str, **settings: str
     return shop
 
 
+def wait_until(seen: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Wait until something was seen, or the process has ended; not for ever."""
+    for _ in range(LONG * 200):
+        if seen() or (process is not None and process.poll() is not None):
+            return
+        time.sleep(1 / 200)
+    raise AssertionError("it never came")
+
+
 def writes(cluster: SimulatedCluster) -> int:
     """How many writes the nodes have seen; one that is held counts when it is released."""
     return len(logged(cluster))
@@ -63,6 +73,17 @@ def running(shop: Shop, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         if process.returncode is None:
             process.kill()
             process.communicate()
+
+
+@contextlib.contextmanager
+def dying(shop: Shop, cluster: SimulatedCluster) -> Iterator[str]:
+    """An apply that stands still in its second write (told), and dies at the end; the write takes effect."""
+    cluster.hold(2, "after")
+    with shop.start("apply", "--yes", "--parallelism", "1", **PATIENT) as process:
+        yield held_write(cluster)
+        process.kill()
+    cluster.release()
+    cluster.wait_settled(LONG)
 
 
 def stop(process: subprocess.Popen[str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Ended, Shop
-from tests.cli.machines import kill_after
+from tests.cli.machines import kill_after, wait_until
 
 FILE = ("a", "b", "{id: old, state: absent}")
 WRITES = 9  # two groups created and one deleted, on three nodes each
@@ -155,8 +155,8 @@ def test_a_recover_that_starts_before_the_dead_runs_request_lands(
     cells = 3
     cluster.reset_requests()
     process = shop.start("recover", PLANNER_SETTLE="4s")
-    while cluster.requests().total(method="GET") < 2 * cells and process.poll() is None:
-        pass  # each cell was read, and its absence confirmed: it waits for the settle time now
+    # Each cell is read, and its absence confirmed: then it waits for the settle time.
+    wait_until(lambda: cluster.requests().total(method="GET") >= 2 * cells, process)
     assert process.poll() is None
     cluster.release()
     assert late.group == "a"

@@ -24,6 +24,7 @@ from tests.cli.machines import (
     machine,
     running,
     stop,
+    wait_until,
     writes,
 )
 from tests.store.server import Server
@@ -284,8 +285,7 @@ def failing(shop: Shop, cluster: SimulatedCluster, hold: int) -> Iterator[subpro
 
 def wait_for_requests(cluster: SimulatedCluster, number: int) -> None:
     """Wait until the nodes have seen so many requests."""
-    while cluster.requests().total() < number:
-        pass
+    wait_until(lambda: cluster.requests().total() >= number)
 
 
 def wait_for_phase(process: subprocess.Popen[str], name: str) -> None:

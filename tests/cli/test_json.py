@@ -26,12 +26,8 @@ Run: TypeAlias = Callable[..., Ended]
 
 
 @pytest.fixture
-def run(shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(in_process: None, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command in this process, which takes no time."""
-    monkeypatch.chdir(shop.folder)
-    for name, value in shop.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PLANNER_STORE", f"sqlite:///{shop.folder}/planner.db")
 
     def run_here(*arguments: str) -> Ended:
         capsys.readouterr()

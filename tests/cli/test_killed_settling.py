@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from planner.simulator import SimulatedCluster
-from tests.cli.machines import LONG, killed, machine, running
+from tests.cli.machines import LONG, killed, machine, running, wait_until
 from tests.store.server import Server
 from tests.store.server import running as running_server
 
@@ -40,6 +41,11 @@ def wait_for_phase(process: subprocess.Popen[str], name: str) -> None:
 def reads(cluster: SimulatedCluster, node: str, status: int) -> int:
     """How many reads a node has answered in this way."""
     return cluster.requests().total(node=node, method="GET", status=status)
+
+
+def has_seen(cluster: SimulatedCluster, node: str, status: int, number: int) -> bool:
+    """Whether the node has answered so many reads with this status."""
+    return reads(cluster, node, status) >= number
 
 
 @pytest.mark.parametrize(
@@ -80,16 +86,15 @@ def test_killed_while_it_settles_and_again_while_the_recovery_settles(
         (late,) = cluster.wait_held(LONG)
         seen = reads(cluster, late.node, status)
         wait_for_phase(process, "reverse" if faults else "settle")
-        while faults and reads(cluster, late.node, status) < seen + needed and process.poll() is None:
-            pass
+        if faults:
+            wait_until(partial(has_seen, cluster, late.node, status, seen + needed), process)
         killed(process)
     cluster.set_faults("")
 
     for life in ("killed", "last"):
         seen = reads(cluster, late.node, status)
         with running(there, *RECOVER) as process:
-            while reads(cluster, late.node, status) < seen + needed and process.poll() is None:
-                pass
+            wait_until(partial(has_seen, cluster, late.node, status, seen + needed), process)
             assert cluster.groups()[late.node] == before[late.node]
             if life == "killed":
                 killed(process)

@@ -37,12 +37,8 @@ def _as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def run(shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(in_process: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a command in this process; every line on stderr is one of the log."""
-    monkeypatch.chdir(shop.folder)
-    for name, value in shop.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("PLANNER_STORE", f"sqlite:///{shop.folder}/planner.db")
     monkeypatch.setenv("PLANNER_LOG_FORMAT", "json")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")  # its annotations would be lines for people
 

@@ -8,6 +8,7 @@ import pytest
 
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
+from tests.cli.machines import dying
 
 pytestmark = pytest.mark.usefixtures("forked")
 
@@ -109,15 +110,9 @@ def test_what_a_dead_run_left_is_finished_first(shop: Shop, cluster: SimulatedCl
     applied(shop, "kept", "old")
     before = cluster.groups()
     shop.file("kept", "old", "a", "b")
-    cluster.hold(2, "after")
-    patient = {"PLANNER_READ_TIMEOUT": "60s", "PLANNER_SETTLE": "600ms"}
-    with shop.start("apply", "--yes", "--parallelism", "1", **patient) as process:
-        cluster.wait_held(60)
+    with dying(shop, cluster):
         assert shop.run("reconcile", "--mode", "report").code == 5
         assert shop.run("reconcile").code == 5
-        process.kill()
-    cluster.release()
-    cluster.wait_settled(60)
     assert shop.run("reconcile", "--mode", "report").code == 4
     ended = shop.run("reconcile")
     assert ended.code == 6, "the dead run's file was never applied"
@@ -137,13 +132,8 @@ def test_what_a_dead_run_left_waits_for_no_better_file(
     applied(shop, "kept", "old")
     before = cluster.groups()
     shop.file("kept", "old", "a", "b")
-    cluster.hold(2, "after")
-    patient = {"PLANNER_READ_TIMEOUT": "60s", "PLANNER_SETTLE": "600ms"}
-    with shop.start("apply", "--yes", "--parallelism", "1", **patient) as process:
-        cluster.wait_held(60)
-        process.kill()
-    cluster.release()
-    cluster.wait_settled(60)
+    with dying(shop, cluster) as held:
+        assert held.startswith("POST ")
     path = shop.folder / "groups.yaml"
     path.unlink() if file is None else path.write_text(file)
     half = cluster.groups()

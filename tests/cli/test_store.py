@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from planner.cli.main import invoke
+from planner.cli.session import Session
 from planner.errors import StoreFailed
 from planner.ports import Closing, Wave
 from planner.store import contents, open_store
@@ -129,6 +131,7 @@ def test_a_held_lock(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         said = Said(capsys, "store", "copy", "--to", f"sqlite:///{folder}/new.db")
     assert said.code == 5
     assert "(apply, since" in said.err
+    assert not (folder / "new.db").exists()
 
 
 def test_a_signal_ends_it_with_nothing_copied(
@@ -164,6 +167,23 @@ def test_a_signal_while_it_waits_for_a_lock_ends_it_at_once(
     monkeypatch.setattr("planner.store.copying._lock_all", waiting)
     said = Said(capsys, "store", "copy", "--to", f"sqlite:///{folder}/new.db", "--lock-timeout", "5m")
     assert said.code == 130
+    assert not (folder / "new.db").exists()
+
+
+def test_a_signal_after_the_move_does_not_deny_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    leave = Session.__exit__
+
+    def stopped(self: Session, *rest: Any) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        leave(self, *rest)
+
+    monkeypatch.setattr(Session, "__exit__", stopped)
+    said = Said(capsys, "store", "copy", "--move", "--to", f"sqlite:///{folder}/new.db")
+    assert (said.code, "Moved the store" in said.out, said.err.count("Interrupted")) == (0, True, 0)
 
 
 def test_a_copy_takes_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,7 +53,7 @@ def test_files_are_arguments_as_pre_commit_gives_them(run: Run) -> None:
     assert "c.yaml:3:18: unknown key `protet` in a group\n" in err
     assert "3 | groups: [{id: a, protet: true}]\n  |                  ^^^^^^ did you mean" in err
     assert "missing.yaml cannot be read" in err
-    assert "then check it with `planner validate c.yaml`; nothing was sent" in " ".join(err.split())
+    assert "then check it with `planner validate c.yaml`" in " ".join(err.split())
 
 
 def test_json_is_one_document_whatever_the_files(run: Run) -> None:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from planner.cli.main import invoke
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Ended, Shop
+from tests.cli.machines import dying
 from tests.schemas import check_document, check_log
 from tests.telemetry.receiver import Receiver, receiving
 
@@ -151,13 +152,8 @@ def test_a_dead_run_that_is_finished_is_told(watched: Watched, cluster: Simulate
     shop.file("kept", "old")
     assert shop.run("apply", "--yes").code == 0
     shop.file("kept", "old", "a", "b")
-    cluster.hold(2, "after")
-    patient = {"PLANNER_READ_TIMEOUT": "60s", "PLANNER_SETTLE": "600ms"}
-    with shop.start("apply", "--yes", "--parallelism", "1", **patient) as process:
-        cluster.wait_held(60)
-        process.kill()
-    cluster.release()
-    cluster.wait_settled(60)
+    with dying(shop, cluster) as held:
+        assert held.startswith("POST ")
     shop.file("kept", "old")
     assert watched.run("reconcile", "--mode", "report").code == 4
     assert watched.kinds == ["incomplete"]

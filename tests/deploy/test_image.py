@@ -68,7 +68,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves files, and says nothing."""
 
     def log_message(self, format: str, *args: object) -> None:
-        pass
+        """Say nothing: it would be among the output of the tests."""
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,6 @@ def _tell_too(error: PlannerError, recovered: int | None) -> None:
     if recovered is not None:
         before = f"before that, transaction {recovered}, which an earlier run had left, was reversed"
         error.details = (*error.details, before)
-        error.next = error.next.removesuffix("; nothing was sent")
 
 
 def _recover_without_a_file(session: Session, cluster: str) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,13 +62,13 @@ def copy(*, to: str | None, move: bool, output: str, quiet: bool, **flags: str |
     """
     from planner.store.copying import copy_store
 
-    with Session(flags, output, quiet=quiet) as session, ExitStack() as heeded:
+    with Session(flags, output, quiet=quiet) as session:
         url = _target(to)
         store = session.store(create=False)
         with session.view.reporter() as reporter:
-            watcher = _watcher(session, LogReporter(reporter), heeded)
+            watcher = _watcher(session, LogReporter(reporter))
             result = copy_store(store, url, move=move, timeout=session.settings.lock_timeout, watcher=watcher)
-        session.view.copied(result)  # whatever signal came: it is there
+        session.view.copied(result)
 
 
 def _target(given: str | None) -> str:
@@ -92,24 +91,20 @@ def _target(given: str | None) -> str:
     raise WrongUsage("It is not said where to copy to", next=f"pass --to URL, or set {STORE_TO}")
 
 
-def _watcher(session: Session, reporter: Reporter, heeded: ExitStack) -> Watcher:
-    """Shows how the copy goes on, and ends it when a signal asks for that; not once it is committed.
+def _watcher(session: Session, reporter: Reporter) -> Watcher:
+    """Shows how the copy goes on, and ends it when a signal asks for that.
 
-    While it waits for a lock, a signal ends the process like that of any command that has written nothing.
+    While it waits for a lock, a signal ends the process, like that of any command that has written nothing.
+    Once the copy is committed, none does: what it came to is told.
     """
     from planner.store.copying import Watcher
-
-    begun = False
 
     def go_on() -> None:
         if session.control.check() is not None:
             raise Interrupted("Interrupted; nothing was copied")
 
     def phase(name: str, rows: int) -> None:
-        nonlocal begun
-        if not begun:
-            begun = True
-            heeded.enter_context(session.control.signals())
+        session.control.keep_signals()
         go_on()
         reporter.emit(Event("phase", name, total=rows))
 

@@ -1,16 +1,13 @@
-"""A notification about a run that somebody should know of, posted as JSON."""
+"""A notification about a run that somebody should know of. Pure."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from planner.telemetry.summary import Json, document_of
 from planner.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from planner.telemetry.summary import Complaint, RunSummary
 
 FORMAT = "planner.notification"
@@ -27,8 +24,6 @@ _BY_OUTCOME = {
     "failed": "failed",
     "wrong usage": "failed",
 }
-_CONNECT, _READ = 3.0, 5.0
-_FURTHER_TRIES = 2
 
 
 def notification_of(summary: RunSummary) -> Json | None:
@@ -79,58 +74,3 @@ def _of_error(kind: str, error: Complaint) -> str:
     """What failed, and the one thing that helps to see why: a cause, the first detail, or the place."""
     more = error.why if kind == "drift" else next(iter(error.details), error.where)
     return f"{error.what}: {more}" if more and more not in error.what else error.what
-
-
-def post(url: str, body: Json) -> str:
-    """Post JSON; say why it was not taken, or nothing."""
-    return send(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-
-
-def send(url: str, data: bytes, headers: Mapping[str, str]) -> str:
-    """Post data; say why it was not taken, or nothing. The answer is not read, redirects are not followed.
-
-    No text holds the URL: it may hold a token, or a password.
-    """
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util.retry import Retry
-
-    retry = Retry(
-        total=_FURTHER_TRIES,
-        redirect=0,
-        allowed_methods=None,
-        status_forcelist=(429, 500, 502, 503, 504),
-        backoff_factor=0.2,
-        respect_retry_after_header=False,
-        raise_on_status=False,
-        raise_on_redirect=False,
-    )
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
-        try:
-            answer = session.post(
-                url,
-                data=data,
-                headers={**headers, "User-Agent": "planner"},
-                timeout=(_CONNECT, _READ),
-                allow_redirects=False,
-                stream=True,  # the header says all; nothing of a body is read
-            )
-        except (requests.RequestException, ValueError, OSError) as error:
-            return _why(error)
-        with answer:
-            return "" if answer.ok and not answer.is_redirect else f"it answered {answer.status_code}"
-
-
-def _why(error: Exception) -> str:
-    """The kind of an error: its words may hold the URL."""
-    import requests
-
-    if isinstance(error, requests.Timeout):
-        return "it gave no answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted"
-    if isinstance(error, requests.ConnectionError):
-        return "it cannot be reached"
-    return f"it cannot be asked ({type(error).__name__})"

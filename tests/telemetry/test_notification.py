@@ -9,9 +9,10 @@ import pytest
 
 from planner.counts import StepCounts
 from planner.telemetry import outlets
+from planner.telemetry.notification import KINDS, kind_of, notification_of
 from planner.telemetry.outlets import Outlets
+from planner.telemetry.posting import send as post
 from planner.telemetry.summary import Complaint, RunSummary
-from planner.telemetry.webhook import KINDS, kind_of, notification_of, post
 from tests.schemas import check_document
 from tests.telemetry.receiver import Receiver
 from tests.telemetry.samples import summary, unreadable, waiting
@@ -153,7 +154,7 @@ def test_a_bug_in_an_outlet_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*_: Any) -> str:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("planner.telemetry.webhook.post", broken)
+    monkeypatch.setattr("planner.telemetry.posting.send", broken)
     assert send("http://x") == ["The notification was not taken: a bug in planner: ZeroDivisionError"]
 
 
@@ -166,4 +167,4 @@ def test_a_thread_that_cannot_be_had_is_a_warning(monkeypatch: pytest.MonkeyPatc
 
 
 def test_post_reads_no_answer(receiver: Receiver) -> None:
-    assert post(receiver.url, {"a": 1}) == ""
+    assert post(receiver.url, b"{}", {}) == ""
