@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 N      ?= 50000
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # Many tests wait for a time-out or a server: one worker more than there are cores.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
@@ -29,7 +30,7 @@ INPUTS := poetry.lock pyproject.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test soak lint format simulate docs pictures image lock clean
+.PHONY: help install demo test soak bench lint format simulate docs pictures image lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,9 @@ soak: $(VENV)/.dev-installed ## Run the long tests, some 20 minutes: kill -9 at 
 
 simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the engine (make simulate N=50000)
 	$(BIN)/python -m tests.simulation --seeds $(N)
+
+bench: $(VENV)/.bench-installed ## Measure planner beside other clients of the API, and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 docs: $(VENV)/.dev-installed ## Write the reference again and build the documentation into site/
 	@$(BIN)/python docs/generate.py
@@ -125,3 +129,10 @@ $(VENV)/.dev-installed: $(TOOLS_STAMP) $(INPUTS)
 	@$(PIP) install --require-hashes -r $(VENV)/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run-installed
+
+# What it is measured against, besides.
+$(VENV)/.bench-installed: $(VENV)/.dev-installed
+	@echo 'Installing what planner is measured against into $(VENV)'
+	@$(POETRY) export --with build,dev,docs,bench --all-extras --output $(VENV)/bench.txt
+	@$(PIP) install --require-hashes -r $(VENV)/bench.txt
+	@touch $@
