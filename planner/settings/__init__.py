@@ -213,8 +213,6 @@ def _contradictions(
     """Values that are good alone, and wrong here: where from, and a sentence."""
     if values.get("executor") == "dask" and not values.get("scheduler"):
         yield sources["executor"], "needs the address of a Dask scheduler: --scheduler, PLANNER_SCHEDULER"
-    if values.get("scheduler") and values.get("executor") not in (None, "dask"):
-        yield sources["scheduler"], "has no effect without --executor dask"
     if values.get("settle") == 0 and not allow_zero_settle:
         yield sources["settle"], "must be more than 0: a late effect would be taken for none"
     first, longest = values.get("backoff"), values.get("backoff_max")

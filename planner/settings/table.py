@@ -190,7 +190,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("retry_status", "429,500,502,503,504", _statuses, "Statuses that are tried again, or `none`."),
     Setting("backoff", "200ms", _positive, "The first pause between tries; it doubles, with jitter."),
     Setting("backoff_max", "10s", _positive, "The longest pause between tries, also for Retry-After."),
-    Setting("parallelism", "16", _whole(1, MAX_PARALLELISM), "Requests in flight."),
+    Setting(
+        "parallelism",
+        "16",
+        _whole(1, MAX_PARALLELISM),
+        "Requests in flight, at most; each node gets as many as it answers fast.",
+    ),
     _chosen(
         "executor",
         "auto",
