@@ -238,10 +238,14 @@ def test_a_process_that_cannot_start_is_no_endless_matter(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "BOOT", "raise SystemExit")
-    monkeypatch.setattr("planner.nodes.client.LONELY", 0.0)
     monkeypatch.setattr("planner.nodes.client.TENDING", 0.01)
     with crew() as made:
-        told = start(crew=made).create()
+        run = start(crew=made)
+        run.submit(Method.CREATE)
+        while not made.trouble:
+            run.nodes.wait(CLOCK.now() + 0.02)
+        monkeypatch.setattr("planner.nodes.client.LONELY", 0.0)
+        told = run.wait()
         assert ends(told) == [TryEnd.NOT_SENT]
         assert str(told.tries[0]) == "there is no worker to send it: a worker process has ended"
         assert len(pids(made)) <= processes.MOST_LIVES
@@ -276,8 +280,7 @@ def test_a_process_dies_with_its_parent_and_holds_nothing_of_it(tmp_path: Path) 
     parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
-    descriptors = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]
-    assert str(lock) not in descriptors
+    assert lock not in [each.readlink() for each in Path(f"/proc/{pid}/fd").iterdir()]
     parent.kill()
     parent.communicate()
     wait_for_end(pid)
