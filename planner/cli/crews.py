@@ -50,7 +50,7 @@ def crew_of(
         from planner.nodes.dask import DaskCrew
 
         try:
-            dask = DaskCrew(settings.scheduler, horizon, clock)
+            dask = DaskCrew(settings.scheduler, horizon, clock, settings.connect_timeout)
         except ImportError as error:
             raise WorkersMissing(
                 "Dask is not installed",
