@@ -242,19 +242,18 @@ def test_a_node_that_does_not_answer_does_not_hold_up_another(serve: Callable[..
         retry_statuses=(),
         backoff=0.001,
         backoff_max=0.01,
-        parallelism=4,
+        parallelism=2,
         clock=clock,
         permit=lambda: True,
     )
     answered = 0
     while answered < 500:
-        for node in nodes:
-            while client.room(node.name) > 0:
-                client.submit(Call(next(numbers), Method.READ, "foo", node.name, 1))
+        while roomy := [node.name for node in nodes if client.room(node.name) > 0]:
+            for name in roomy:
+                client.submit(Call(next(numbers), Method.READ, "foo", name, 1))
         answer = client.wait(clock.now() + PATIENCE)
         assert answer is not None
         assert answer.call.node == "fast"
         answered += 1
     client.close()
-    assert len(slow.received) <= 2
-    assert fast.connections <= 4
+    assert (len(slow.received), fast.connections) == (1, 1)
