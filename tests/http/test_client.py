@@ -256,4 +256,4 @@ def test_a_node_that_does_not_answer_does_not_hold_up_another(serve: Callable[..
         assert answer.call.node == "fast"
         answered += 1
     client.close()
-    assert (len(slow.received), fast.connections) == (1, 1)
+    assert len(slow.received) == 1
