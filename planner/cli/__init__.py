@@ -33,25 +33,29 @@ def main() -> None:
 
         sys.stdout.write(f"planner {__version__}\n")
         return
-    if "_PLANNER_COMPLETE" in os.environ:  # a shell asks, and somebody waits at the prompt
-        from planner.cli.shells import answer
-
-        answer()
-        return
-    from planner.signals import leave_when_stopped
-
-    leave_when_stopped()
     gc.set_threshold(COLLECT_AFTER)
     ended: list[int] = []
     atexit.register(_leave, ended)  # the first is called last: threads, logs and workers have ended by then
-    from planner.cli.main import run
-
     try:
-        run()
+        _start()
     except SystemExit as leave:
         if isinstance(leave.code, int):
             ended.append(leave.code)
         raise
+
+
+def _start() -> None:
+    if "_PLANNER_COMPLETE" in os.environ:  # a shell asks, and somebody waits at the prompt
+        from planner.cli.shells import answer
+
+        answer()
+        sys.exit(0)
+    from planner.signals import leave_when_stopped
+
+    leave_when_stopped()
+    from planner.cli.main import run
+
+    run()
 
 
 def _leave(ended: list[int]) -> None:
