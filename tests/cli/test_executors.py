@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from planner.nodes.processes import usable_processes
 from planner.ports import PROOF_LIFE
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
@@ -97,7 +98,7 @@ def test_the_coordinator_is_killed_in_the_middle(
     with running(spread, "apply", "--yes", *_patient()) as process:
         held_write(cluster)
         workers = children(process.pid)
-        assert len(workers) == (0 if executor == "dask" else os.cpu_count())
+        assert len(workers) == (0 if executor == "dask" else usable_processes())
         process.kill()
     for pid in workers:
         wait_until(lambda pid=pid: not Path(f"/proc/{pid}").exists())  # type: ignore[misc]

@@ -306,14 +306,29 @@ def test_a_stopped_process_sends_nothing_when_it_goes_on_without_its_parent(serv
 
 
 @pytest.mark.parametrize(
-    ("text", "cores"),
-    [("max 100000", 3), ("200000 100000", 2), ("50000 100000", 1), ("nonsense", 3), (None, 3)],
+    ("cpu", "memory", "number"),
+    [
+        ("max 100000", "max", 3),
+        ("200000 100000", "max", 2),
+        ("50000 100000", "max", 1),
+        ("max 100000", str(256 * 2**20), 2),
+        ("max 100000", str(64 * 2**20), 1),
+        ("nonsense", "", 3),
+        (None, None, 3),
+    ],
 )
-def test_cores_that_may_be_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None, cores: int
+def test_no_more_than_are_of_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cpu: str | None, memory: str | None, number: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1, 5}, raising=False)
-    monkeypatch.setattr(processes, "CPU_QUOTA", tmp_path / "cpu.max")
-    if text is not None:
-        (tmp_path / "cpu.max").write_text(text)
-    assert processes.usable_cores() == cores
+    monkeypatch.setattr(processes, "CONTAINER", tmp_path)
+    if cpu is not None and memory is not None:
+        (tmp_path / "cpu.max").write_text(cpu)
+        (tmp_path / "memory.max").write_text(memory)
+    assert processes.usable_processes() == number
+
+
+def test_never_more_than_most(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(64)), raising=False)
+    monkeypatch.setattr(processes, "CONTAINER", tmp_path)
+    assert processes.usable_processes() == processes.MOST_PROCESSES
