@@ -39,9 +39,7 @@ _TYPE_NAMES = {
     "object": "a mapping",
     "string": "text",
 }
-_SCHEMAS = (
-    Path(__file__).parents[1] / "schemas"
-)  # importlib.resources would take longer to import than this
+_SCHEMAS = Path(__file__).parents[1] / "schemas"  # importlib.resources would take longer to import than this
 _ANNOTATIONS = frozenset(("$schema", "$id", "$defs", "title", "description", "default", "examples"))
 _MESSAGES = frozenset(("errorMessage", "patternErrorMessage"))  # editors show them, and so do we
 
