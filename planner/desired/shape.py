@@ -7,10 +7,10 @@ jsonschema is not even imported. Only what they reject is explained by jsonschem
 from __future__ import annotations
 
 import functools
-import importlib.resources
 import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.desired.tree import Odd, Problems, Tree, either_of, kind_of, show
@@ -39,6 +39,7 @@ _TYPE_NAMES = {
     "object": "a mapping",
     "string": "text",
 }
+_SCHEMAS = Path(__file__).parents[1] / "schemas"  # importlib.resources would take longer to import than this
 _ANNOTATIONS = frozenset(("$schema", "$id", "$defs", "title", "description", "default", "examples"))
 _MESSAGES = frozenset(("errorMessage", "patternErrorMessage"))  # editors show them, and so do we
 
@@ -46,7 +47,7 @@ _MESSAGES = frozenset(("errorMessage", "patternErrorMessage"))  # editors show t
 @functools.cache
 def schema_text() -> str:
     """The JSON Schema of groups.yaml as it is shipped: what `planner schema` prints."""
-    return (importlib.resources.files("planner") / "schemas" / "groups.schema.json").read_text("utf-8")
+    return (_SCHEMAS / "groups.schema.json").read_text("utf-8")
 
 
 @functools.cache

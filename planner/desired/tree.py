@@ -25,9 +25,9 @@ MAX_NODES = 1_000_000  # with every alias counted as often as it is used
 MAX_SUGGESTIONS = 100  # difflib is slow; ten thousand typos are one mistake
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_UNPRINTABLE = re.compile(  # what YAML itself refuses: yaml 1.1, c-printable
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+# What YAML itself refuses: yaml 1.1, c-printable. The second is slow to compile; most files need the first.
+_UNPRINTABLE_ASCII = r"[^\t\n\r\x20-\x7e]"
+_UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _CORE = "tag:yaml.org,2002:"
@@ -179,7 +179,7 @@ def _decode(text: str | bytes, problems: Problems) -> str | None:
         )
         return None
     problems.text = decoded = decoded.removeprefix("\ufeff")
-    odd = _UNPRINTABLE.search(decoded)
+    odd = re.search(_UNPRINTABLE_ASCII if decoded.isascii() else _UNPRINTABLE, decoded)
     if odd:
         said, hint = f"the character {show(odd[0])} is not allowed", "write it as an escape in double quotes"
         problems.found.add(_at(decoded[: odd.start()], said, hint))

@@ -173,12 +173,13 @@ def read_dotenv(path: Path) -> dict[str, str]:
     Raises:
         WrongUsage: it cannot be read, or `details` names the lines that are no assignment, never their text.
     """
-    from dotenv.parser import parse_stream  # `dotenv_values` would only log a line that it cannot read
-
     values: dict[str, str] = {}
     wrong: list[str] = []
     try:
         with path.open(encoding="utf-8-sig") as stream:
+            # Only where there is a file. (`dotenv_values` would only log a line that it cannot read.)
+            from dotenv.parser import parse_stream
+
             for binding in parse_stream(stream):
                 if binding.error:
                     wrong.append(f"{path}:{binding.original.line}: this is not NAME=value")

@@ -6,6 +6,8 @@ Times are text (ISO 8601, UTC) since they are for people only; lists are JSON te
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -18,8 +20,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    event,
     text,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 VERSION = "0005"
 """The schema's version: the newest revision in `migrations`. Versions are numbers, and grow."""
@@ -158,12 +164,16 @@ step = Table(
     PrimaryKeyConstraint("transaction_number", "number"),
     sqlite_with_rowid=False,  # one B-tree instead of two: half the writes of a big plan
 )
-Index(
-    "ix_planner_step_set_aside",
-    step.c.transaction_number,
-    sqlite_where=text("state = 'set-aside'"),
-    postgresql_where=text("state = 'set-aside'"),
-)
+_OF_SET_ASIDE = text("state = 'set-aside'")
+_set_aside = Index("ix_planner_step_set_aside", step.c.transaction_number, sqlite_where=_OF_SET_ASIDE)
+
+
+@event.listens_for(metadata, "before_create")
+def _as_postgresql_says_it(_metadata: MetaData, connection: Connection, **_options: object) -> None:
+    """The same in PostgreSQL. To say so above would import its dialects, 60 ms for a store in SQLite."""
+    if connection.dialect.name == "postgresql":
+        _set_aside.dialect_kwargs["postgresql_where"] = _OF_SET_ASIDE
+
 
 note = Table(
     "planner_note",

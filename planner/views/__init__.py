@@ -25,9 +25,9 @@
 
     tally.py     where a phase is, from the events;  plain.py: progress as lines;  bar.py: as a live bar
     channel.py   a stream that cannot break a run;  outcome.py: whether a result reached it
-    screen.py    lines to a stream, through rich;  picture.py: what a terminal showed, as SVG
+    screen.py    lines to a stream, colors through rich;  picture.py: what a terminal showed, as SVG
 
-Importing this package imports nothing of that. JSON needs no rich, and only HTML needs jinja2.
+Importing this package imports nothing of that. Only colors and bars need rich, and only HTML needs jinja2.
 """
 
 from __future__ import annotations

@@ -1,14 +1,19 @@
-"""A stream that lines are sent to, through rich: with colors, or with no escape sequence at all."""
+"""A stream that lines are sent to: through rich with colors, or with no escape sequence at all.
+
+In a pipe and in CI there are no colors, and rich is not imported: that is 30 ms of every command.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, cast
 
-from rich.console import Console
-from rich.text import Text
+from planner.views.layout import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from rich.console import Console
 
     from planner.views.channel import Channel
     from planner.views.layout import Line
@@ -20,16 +25,30 @@ class Screen:
     """One stream as the text view sees it.
 
     Attributes:
-        console: rich's; whatever is printed while a bar is live goes through it, and lands above the bar.
         channel: what is below the console.
         live: whether a bar may be drawn: a terminal that can move its cursor, outside CI.
     """
 
-    def __init__(self, console: Console, channel: Channel, *, live: bool, width: int | None) -> None:
-        self.console = console
+    def __init__(
+        self,
+        channel: Channel,
+        console: Callable[[], Console],
+        *,
+        colored: bool,
+        live: bool,
+        width: int | None,
+    ) -> None:
+        """`console` makes rich's."""
         self.channel = channel
         self.live = live
+        self._make_console = console
+        self._colored = colored
         self._width = width
+
+    @cached_property
+    def console(self) -> Console:
+        """Rich's; whatever is printed while a bar is live goes through it, and lands above the bar."""
+        return self._make_console()
 
     @property
     def width(self) -> int | None:
@@ -40,6 +59,12 @@ class Screen:
 
     def show(self, lines: Iterable[Line]) -> None:
         """Print lines as they are: no markup, no highlighting, no further wrapping."""
+        if not (self._colored or self.live):
+            self.channel.write("".join(f"{plain(line)}\n" for line in lines))
+            self.channel.flush()
+            return
+        from rich.text import Text
+
         rows = [Text.assemble(*((span.text, span.style) for span in line)) for line in lines]
         if rows:
             self.console.print(Text("\n").join(rows), soft_wrap=True, highlight=False)
@@ -54,17 +79,23 @@ def open_screen(channel: Channel, color: str, environ: Mapping[str, str]) -> Scr
     colored = color == "always" or (color == "auto" and wanted)
     columns = environ.get("COLUMNS", "")
     width = int(columns) if columns.isascii() and columns.isdigit() and int(columns) else None
-    console = Console(
-        file=cast("IO[str]", channel),
-        force_terminal=able or colored,
-        force_interactive=able,
-        color_system="standard" if colored else None,
-        no_color=not colored,
-        width=width if able or width else 80,
-        legacy_windows=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-        _environ=environ,
-    )
-    return Screen(console, channel, live=able and environ.get("CI", "").lower() in _NO, width=width)
+
+    def console() -> Console:
+        from rich.console import Console
+
+        return Console(
+            file=cast("IO[str]", channel),
+            force_terminal=able or colored,
+            force_interactive=able,
+            color_system="standard" if colored else None,
+            no_color=not colored,
+            width=width if able or width else 80,
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            _environ=environ,
+        )
+
+    live = able and environ.get("CI", "").lower() in _NO
+    return Screen(channel, console, colored=colored, live=live, width=width)
