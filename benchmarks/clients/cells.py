@@ -14,12 +14,12 @@ class Work(NamedTuple):
 
     task: str
     urls: list[str]
-    count: int
+    total: int
     parallelism: int
 
     def cells(self) -> Iterator[tuple[str, str]]:
         """The collection's URL and the group of every cell."""
-        return cells(self.urls, self.count)
+        return cells(self.urls, self.total)
 
     def done(self, count: int) -> None:
         """Say that it is done, as `said` expects it."""

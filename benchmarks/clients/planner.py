@@ -52,7 +52,14 @@ class Planner:
 
     def launched(self, journal: str) -> tuple[Run, str]:
         """`apply --yes` by launch.py, with the journal or without it, and what that says of it."""
-        words: list[str | Path] = [sys.executable, "-m", "benchmarks.clients.launch", journal, "apply", "--yes"]
+        words: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "benchmarks.clients.launch",
+            journal,
+            "apply",
+            "--yes",
+        ]
         return run(words, folder=self.folder, environment=environment(self.folder), expect=self._created)
 
     def seed(self) -> None:

@@ -1,8 +1,8 @@
 """A bare requests loop: one session, one cell after the other.
 
-``read`` compares the id of every record, ``create`` checks the status of every POST, and ``careful`` does what
-public clients of such an API do around it: a GET before, to see whether it is there, and one after, to see
-that it is.
+``read`` compares the id of every record, ``create`` checks the status of every POST, and ``careful`` does
+what public clients of such an API do around it: a GET before, to see whether it is there, and one after, to
+see that it is.
 """
 
 from __future__ import annotations

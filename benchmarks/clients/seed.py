@@ -5,6 +5,7 @@ For a plan of a million cells: to apply them first would take longer than everyt
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,9 +24,12 @@ def main(file: str) -> None:
         for number, group in enumerate(desired.groups)
         for node in desired.nodes
     )
-    intent = Intent("apply", desired.nodes, (), Policy(), source=desired.source)
-    closing = Closing(managed=managed, nodes=desired.nodes, source=desired.source)
-    with open_store(load_settings({}).store) as store, store.lock(desired.cluster, "apply", 0.0) as lease:
+    intent = Intent("apply", desired.nodes, (), Policy(), source=desired.digest)
+    closing = Closing(managed=managed, nodes=desired.nodes, source=desired.digest)
+    with (
+        open_store(load_settings({}, os.environ, {}).store) as store,
+        store.lock(desired.cluster, "apply", 0.0) as lease,
+    ):
         lease.close(lease.begin(intent), Wave((), TransactionState.APPLIED), closing)
     print(f"{len(managed)} cells known")
 
