@@ -80,7 +80,7 @@ def starts(rows: list[dict[str, Any]]) -> str:
     """Milliseconds, beside the first row."""
 
     def lines() -> Iterator[list[str]]:
-        first = spread(rows[0], "wall").median
+        first = 1000 * spread(rows[0], "wall").median
         for row in rows:
             wall, cpu = (Spread(*(1000 * one for one in spread(row, key))) for key in ("wall", "cpu"))
             name = row["client"] if "×" in row["client"] else f"`{row['client']}`"

@@ -26,8 +26,8 @@ CASES = ((3, 0), (3, 20), (100, 0), (100, 20))
 """Nodes, and milliseconds before every answer."""
 SIZES = {
     # milliseconds: cells of planner and aiohttp, of both with more in flight, of requests, Ansible, Terraform
-    0: (9000, 0, 1500, 3, 100),
-    20: (1800, 6000, 100, 3, 100),
+    0: (9000, 0, 1500, 5, 100),
+    20: (1800, 6000, 100, 5, 100),
 }
 
 
@@ -94,7 +94,6 @@ def case(bench: Bench, nodes: int, latency: int) -> dict[str, Any]:
                     count,
                     partial(configuration, folder, "read", cluster.urls, count),
                     DEFAULT,
-                    partial(configuration, folder, "read", cluster.urls, 1),
                 )
             )
         return {"nodes": nodes, "latency": latency, "rows": bench.compare(title, contenders)}
