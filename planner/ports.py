@@ -30,6 +30,9 @@ class Clock(Protocol):
 class Nodes(Protocol):
     """The nodes' API. Calls are answered in any order; every submitted call is answered once."""
 
+    def room(self, node: str) -> int:
+        """How many more calls to a node may be submitted now; none or fewer: an answer must come first."""
+
     def submit(self, call: Call) -> None:
         """Begin a call. Each try of it asks for the run's permit first."""
 

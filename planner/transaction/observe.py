@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from planner.events import Event
 from planner.model import Cell, Presence
 from planner.transaction.cells import Reader
-from planner.transaction.scheduler import Scheduler
+from planner.transaction.scheduler import Scheduler, per_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,7 +69,7 @@ def take_inventory(nodes: Iterable[Node], policy: Policy, world: World) -> Inven
         world.reporter.emit(Event("progress", inventory.unreadable.get(name, ""), None, name))
 
     world.reporter.emit(Event("phase", "list", total=len(able)))
-    scheduler_of(policy, world).run(take(node.name) for node in able)
+    scheduler_of(world).run(per_node((take, [node.name for node in able], str)))
     return inventory
 
 
@@ -113,14 +113,14 @@ def observe(
 
     data = {"watched": watched} if watched else {}
     world.reporter.emit(Event("phase", "read", total=len(todo), data=data))
-    scheduler_of(policy, world).run(look(cell, expected) for cell, expected in todo)
+    scheduler_of(world).run(per_node((lambda each: look(*each), todo, lambda each: each[0].node)))
     return seen
 
 
-def scheduler_of(policy: Policy, world: World) -> Scheduler:
+def scheduler_of(world: World) -> Scheduler:
     """A scheduler for reads, which says that an interrupt is heeded."""
 
     def on_interrupt(_stops: bool) -> None:
         world.reporter.emit(Event("note", "interrupted: what is in flight is awaited"))
 
-    return Scheduler(world.nodes, world.clock, world.control, policy.parallelism, on_interrupt)
+    return Scheduler(world.nodes, world.clock, world.control, on_interrupt)

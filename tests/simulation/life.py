@@ -66,6 +66,9 @@ class Life:
         self.scenario = scenario
         rng = self.rng = random.Random(scenario.seed * 7 + 1)
         self.world = World(rng, {name: set() for name in NAMES})
+        self.world.parallelism = scenario.parallelism
+        if scenario.narrow:
+            self.world.narrow = {scenario.narrow: 1}
         self.world.timeline = [] if keep_timeline else None
         self.store = MemoryStore(seed=scenario.seed + 3)
         self.store.say = self.world.say if keep_timeline else None
