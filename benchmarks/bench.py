@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Run
+from benchmarks.measure import Run, WrongWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,11 @@ class Bench:
     def compare(
         self, title: str, contenders: Sequence[Contender], rounds: int | None = None
     ) -> list[dict[str, Any]]:
-        """Measure every contender once in each round; return their rows for results.json."""
+        """Measure every contender once in each round; return their rows for results.json.
+
+        Raises:
+            WrongWork: one of them did not do its work, or its start-up cannot be told from it.
+        """
         runs: list[list[Run]] = [[] for _ in contenders]
         rows = [
             {
@@ -87,6 +91,9 @@ class Bench:
                 its.append(
                     self._said(f"{title}: {contender.client}, round {number + 1}", contender.measure())
                 )
+        for contender, row, its in zip(contenders, rows, runs, strict=True):
+            if row["one"] and min(run.wall for run in its) <= row["one"]["wall"]:
+                raise WrongWork(f"{contender.client} took as long for one cell as for {contender.cells}")
         return [
             row | {"rounds": [run.document() for run in its]} for row, its in zip(rows, runs, strict=True)
         ]

@@ -80,7 +80,7 @@ def picture(document: dict[str, Any]) -> str:
             (0.0, "wall", "Plan: wall time, s", "s"),
             (half, "tree", "Plan: peak memory, MiB", "MiB"),
         ):
-            frame = Frame(left + 58, 40, left + half - 20, PANEL - 92)
+            frame = Frame(left + 58, 40, left + half - 34, PANEL - 92)
             parts += growth(frame, rows, key, title, unit)
         top += PANEL
     found = bars(sections)

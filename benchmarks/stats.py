@@ -31,7 +31,7 @@ def rates(row: dict[str, Any]) -> list[float]:
     cells, off = row["cells"], 0.0
     if row["one"]:
         cells, off = cells - 1, row["one"]["wall"]
-    return [cells / max(one["wall"] - off, 1e-9) for one in row["rounds"]]
+    return [cells / (one["wall"] - off) for one in row["rounds"]]
 
 
 def times_as_fast(row: dict[str, Any], other: dict[str, Any]) -> float:

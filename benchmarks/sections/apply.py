@@ -72,9 +72,7 @@ def case(bench: Bench, nodes: int, latency: int) -> dict[str, Any]:
         contender("Ansible", five, _ansible, 1, start=True),
     ]
     if terraform.PROGRAM:
-        contenders.append(
-            contender("Terraform", max(bench.cells(some), five), _terraform, DEFAULT)
-        )
+        contenders.append(contender("Terraform", max(bench.cells(some), five), _terraform, DEFAULT))
     title = f"apply, {nodes} nodes, {latency} ms"
     return {"nodes": nodes, "latency": latency, "rows": bench.compare(title, contenders)}
 
