@@ -69,7 +69,7 @@ class Planner:
 
     @property
     def _created(self) -> str:
-        return f"Apply complete: {self.groups} group{'' if self.groups == 1 else 's'} created"
+        return f"Apply complete: {self.groups:,} group{'' if self.groups == 1 else 's'} created"
 
     def _run(self, words: list[str | Path], expect: str, *, sampled: bool = True) -> Run:
         found, _ = run(

@@ -40,7 +40,7 @@ def measure(bench: Bench) -> dict[str, Any]:
                     planner = Planner(folder, cluster.urls, side, lists=series != "reads")
                     if series != "adopts":
                         planner.seed()
-                    expect = f"{side} to adopt" if series == "adopts" else "No changes."
+                    expect = f"{side:,} to adopt" if series == "adopts" else "No changes."
                     contender = Contender(
                         words,
                         side * side,
