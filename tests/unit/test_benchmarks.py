@@ -16,7 +16,7 @@ import pytest
 from benchmarks import __main__ as program
 from benchmarks import page, plot
 from benchmarks.bench import Bench, Contender
-from benchmarks.clients import ansible
+from benchmarks.clients import ansible, launch
 from benchmarks.clients.planner import Planner
 from benchmarks.cluster import ROOT, Cluster
 from benchmarks.goals import goals
@@ -24,6 +24,11 @@ from benchmarks.measure import Run, WrongWork, run, tree_bytes
 from benchmarks.sections import start
 from benchmarks.sections.plan import loop, playbook
 from benchmarks.stats import exponent, rates, spread, times_as_fast
+from planner.model import StepState
+from planner.ports import Store, Wave
+from planner.store import open_store
+from planner.store.lease import SqlLease
+from tests.store.bench import intent, mark
 
 NODES, GROUPS = 2, 3
 
@@ -194,6 +199,26 @@ def test_planner_plans_and_applies_over_the_nodes_and_its_journal_is_timed(
     assert took["commits"] > 0
     assert took["commit"] > 0
     planner.plan()
+
+
+def test_the_build_without_a_journal_holds_no_wave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqlLease, "commit", SqlLease.commit)  # put back at the end
+    wave = Wave((mark(1, StepState.STARTED, tried=True),))
+    with open_store(f"sqlite:///{tmp_path}/planner.db") as store, store.lock("test", "apply", 0.0) as lease:
+        number = lease.begin(intent())
+        launch.forget_waves()
+        lease.commit(number, wave)
+        assert marked(store, number) == set()
+        monkeypatch.undo()
+        lease.commit(number, wave)
+        assert marked(store, number) == {1}
+
+
+def marked(store: Store, number: int) -> set[int]:
+    """The steps that the store holds as begun."""
+    record = store.record("test", number)
+    assert record is not None
+    return {one.number for one in record.marks if one.tried}
 
 
 def test_the_build_without_a_journal_creates_the_same(empty: Cluster, tmp_path: Path) -> None:
