@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 SIZES = {
     # milliseconds: cells of planner, of aiohttp, of either with more in flight, of requests that post alone,
     # of careful ones, of Ansible, of Terraform
-    0: (3000, 6000, 0, 1200, 600, 4, 40),
-    20: (900, 1800, 3000, 100, 100, 4, 40),
+    0: (3000, 6000, 0, 1200, 600, 3, 40),
+    20: (900, 1800, 3000, 100, 100, 3, 40),
 }
 
 
@@ -38,7 +38,7 @@ def measure(bench: Bench) -> dict[str, Any]:
 
 def case(bench: Bench, nodes: int, latency: int) -> dict[str, Any]:
     """One case: an empty cluster for every single run."""
-    own, many, more, few, fewer, four, some = SIZES[latency]
+    own, many, more, few, fewer, three, some = SIZES[latency]
 
     def contender(
         client: str, cells: int, writer: Writer, parallelism: int, *, start: bool = False
@@ -69,10 +69,10 @@ def case(bench: Bench, nodes: int, latency: int) -> dict[str, Any]:
         contender(
             "requests, careful", bench.cells(fewer, nodes), partial(_loop, "requests_loop", "careful", 1), 1
         ),
-        contender("Ansible", four, _ansible, 1, start=True),
+        contender("Ansible", three, _ansible, 1, start=True),
     ]
     if terraform.PROGRAM:
-        contenders.append(contender("Terraform", max(bench.cells(some), four), _terraform, DEFAULT))
+        contenders.append(contender("Terraform", max(bench.cells(some), three), _terraform, DEFAULT))
     title = f"apply, {nodes} nodes, {latency} ms"
     return {"nodes": nodes, "latency": latency, "rows": bench.compare(title, contenders)}
 

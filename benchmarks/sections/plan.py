@@ -26,8 +26,8 @@ CASES = ((3, 0), (3, 20), (100, 0), (100, 20))
 """Nodes, and milliseconds before every answer."""
 SIZES = {
     # milliseconds: cells of planner and aiohttp, of both with more in flight, of requests, Ansible, Terraform
-    0: (9000, 0, 1500, 4, 40),
-    20: (1800, 6000, 100, 4, 40),
+    0: (9000, 0, 1500, 3, 40),
+    20: (1800, 4800, 100, 3, 40),
 }
 
 
