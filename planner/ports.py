@@ -43,6 +43,10 @@ class Nodes(Protocol):
         """Allow no further try of any call that was submitted so far; what is in flight is still answered."""
 
 
+PROOF_LIFE = 5.0
+"""Seconds after which a proof of the lock is worth nothing (transaction law 7)."""
+
+
 class Stop(enum.Enum):
     """Why a run is asked to stop."""
 

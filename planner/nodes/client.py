@@ -73,7 +73,7 @@ class HttpNodes:
         rng: random.Random | None = None,
         on_retry: Callable[[Call, Try, float], None] | None = None,
         authorization: Callable[[Node], str] | None = None,
-        crew: Callable[[Manner], Crew] | None = None,
+        crew: Crew | None = None,
     ) -> None:
         """Connect to nothing yet. Durations are seconds.
 
@@ -91,13 +91,13 @@ class HttpNodes:
             on_retry: told before every pause, from worker threads: the call, the try that failed, the pause.
             authorization: the ``Authorization`` header for a node, from its credential reference; empty for
                 none. Where it raises, the node's calls end as not sent.
-            crew: finds further lanes, or the only ones; None for threads alone.
+            crew: finds further lanes, or the only ones; None for threads alone. It is not closed with this.
         """
         self._nodes = {node.name: node for node in nodes}
         self._clock = clock
         self._parallelism = parallelism
         self._on_retry = on_retry
-        manner = Manner(
+        self._manner = Manner(
             connect_timeout,
             read_timeout,
             frozenset(retry_statuses),
@@ -107,11 +107,11 @@ class HttpNodes:
             len(self._nodes),
             authorization,
         )
-        self._caller = Caller(manner, clock, rng=rng, on_retry=on_retry)
+        self._caller = Caller(self._manner, clock, rng=rng, on_retry=on_retry)
         self._threads = ThreadLane(parallelism, self._caller, permit)
-        self._crew = crew(manner) if crew is not None else None
+        self._crew = crew
         self._traffic = Traffic(parallelism)
-        self._lanes: list[Lane] = [] if self._crew is not None and self._crew.alone else [self._threads]
+        self._lanes: list[Lane] = [] if crew is not None and crew.alone else [self._threads]
         self._mailbox: Mailbox[tuple[int, Future[Done]] | Future[Lane] | Wake] = Mailbox()
         self._answers: deque[Answer] = deque()
         self._under_way: dict[int, _Batch] = {}
@@ -181,12 +181,10 @@ class HttpNodes:
         """End everything: no further try, what is in flight is cut off and still gets its answer."""
         self._closed = True
         self.revoke()
-        for lane in self._lanes:
+        for lane in {id(batch.lane): batch.lane for batch in self._under_way.values()}.values():
             lane.close()
         self._threads.close()
         wait([batch.future for batch in self._under_way.values()], timeout=CLOSE_GRACE)
-        if self._crew is not None:
-            self._crew.close()
         self._caller.close()
 
     # Lanes.
@@ -223,7 +221,7 @@ class HttpNodes:
             batch = self._under_way.pop(number, None)
             if batch is not None:  # else it was given up
                 self._end(batch, future)
-        elif letter.exception() is None:
+        elif not letter.cancelled():
             self._lanes.insert(0, letter.result())
 
     def _end(self, batch: _Batch, future: Future[Done]) -> None:
@@ -267,20 +265,25 @@ class HttpNodes:
         for lane in self._lanes:
             lane.renew()
         for number, batch in tuple(self._under_way.items()):
-            if batch.lane.patience is not None and now - batch.began > batch.lane.patience:
+            if _is_lost(batch, now):
                 del self._under_way[number]
                 lost: Future[Done] = Future()
                 lost.cancel()
                 self._end(batch, lost)
         if not self._closed:
-            for coming in self._crew.recruit(tuple(self._lanes)):
+            for coming in self._crew.recruit(self._manner, tuple(self._lanes)):
                 coming.add_done_callback(self._mailbox.put)
         if self._lanes:
             self._lonely_since = now
         elif now - self._lonely_since > LONELY:
-            why = "there is no worker to send it"
+            why = ": ".join(filter(None, ("there is no worker to send it", self._crew.trouble)))
             for call in self._traffic.withdraw():
                 self._answers.append(unsent(call, self._clock, TryEnd.NOT_SENT, why))
+
+
+def _is_lost(batch: _Batch, now: float) -> bool:
+    patience = batch.lane.patience
+    return not batch.lane.alive() or (patience is not None and now - batch.began > patience)
 
 
 def _is_any(_call: Call) -> bool:

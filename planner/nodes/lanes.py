@@ -6,10 +6,12 @@ batch has to carry with it, and what can still stop it.
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from uuid import uuid4
 
 from planner.nodes.ledger import Grant
 
@@ -50,11 +52,18 @@ class Lane(Protocol):
     writes: bool
     patience: float | None
 
-    def submit(self, node: Node, calls: tuple[Call, ...]) -> Future[Done]:
+    def alive(self) -> bool:
+        """Whether it is not known to be gone, with all that was handed over."""
+
+    def submit(self, node: Node, calls: tuple[Call, ...]) -> Future[Any]:
         """Hand a batch over. The future fails when nobody knows what became of it: the lane is gone then."""
 
-    def received(self, done: Done) -> Done:
-        """The same, with all times as this process counts them."""
+    def received(self, result: Any) -> Done:
+        """What the future's result says, with all times as this process counts them.
+
+        Raises:
+            Exception: it says nothing.
+        """
 
     def revoke(self) -> None:
         """Allow no further try of what was handed over, as far as it can be reached."""
@@ -63,26 +72,27 @@ class Lane(Protocol):
         """Prolong the permit of what was handed over, likewise."""
 
     def close(self) -> None:
-        """End everything; what is in flight is cut off. Waits for nothing."""
+        """End everything; what is in flight is cut off, where it can be reached. Waits for nothing."""
 
 
 class Crew(Protocol):
-    """Finds lanes.
+    """Finds lanes, and may serve several clients of one run, one after the other.
 
     Attributes:
         alone: whether its lanes take the place of this process's threads.
+        trouble: why there are no more lanes, in words; empty where nothing is known.
     """
 
     alone: bool
+    trouble: str
 
-    def recruit(self, lanes: Sequence[Lane]) -> Iterable[Future[Lane]]:
+    def recruit(self, manner: Manner, lanes: Sequence[Lane]) -> Iterable[Future[Lane]]:
         """Further lanes, for when they are ready. Asked at the start, and about every second.
 
-        `lanes` are those that are there.
+        Args:
+            manner: how their calls are made.
+            lanes: those that are there.
         """
-
-    def close(self) -> None:
-        """End what is not a lane's."""
 
 
 class ThreadLane:
@@ -99,6 +109,10 @@ class ThreadLane:
         self._grant = Grant(permit)
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="planner-nodes")
 
+    def alive(self) -> bool:
+        """As long as we are."""
+        return True
+
     def submit(self, node: Node, calls: tuple[Call, ...]) -> Future[Done]:
         """See the protocol."""
         return self._threads.submit(self._carry_out, node, calls, self._grant)
@@ -106,8 +120,9 @@ class ThreadLane:
     def _carry_out(self, node: Node, calls: tuple[Call, ...], grant: Grant) -> Done:
         return Done(tuple(self._caller.answer(node, call, grant) for call in calls))
 
-    def received(self, done: Done) -> Done:
-        """They are."""
+    def received(self, result: Any) -> Done:
+        """It says that."""
+        done: Done = result
         return done
 
     def revoke(self) -> None:
@@ -129,7 +144,7 @@ class Order(NamedTuple):
     """A batch for another process.
 
     Attributes:
-        number: by which the process knows that it has had it; unique for a coordinator.
+        id: by which the process knows that it has had it.
         worker: the process that it is for, and no other: whoever is started in its place must not repeat it.
         manner: how the calls are made.
         node: that all calls go to.
@@ -137,7 +152,7 @@ class Order(NamedTuple):
         until: when no further try may begin (the worker's monotonic seconds).
     """
 
-    number: int
+    id: str
     worker: str
     manner: Manner
     node: Node
@@ -145,49 +160,64 @@ class Order(NamedTuple):
     until: float
 
 
-@dataclass(slots=True)
+_COORDINATOR = uuid4().hex
+_ORDERS = count(1)
+
+
+@dataclass(slots=True, eq=False)
 class WorkerLane:
     """A process that works on orders, here or on another machine.
 
     Attributes:
         executor: hands functions to it.
-        work: carries an order out, there.
+        work: carries an order out, there; both it and what comes of it are pickled, so that nothing on the
+            way takes a tuple for something else.
         worker: names the process.
         manner: how its calls are made.
         horizon: until when a permit lasts that nobody renews (monotonic seconds).
         slots: batches at once.
+        writes: whether it may carry out writes.
+        patience: seconds after which a batch is given up for lost; None where its end is sure to be told.
+        lives: whether it is not known to be gone.
         behind: seconds to add to the worker's clock to have ours; too many by at most the time that the
             message which told it was under way. So a batch expires early rather than late, and a suspicion
             begins late rather than early (Cristian, Probabilistic clock synchronization, 1989).
-        tell: calls a function there at once, while batches are worked on; None where that is not possible.
+        tell: calls a method of its `Worker` at once; None where that is not possible.
         end: ends the process, if it is ours.
     """
 
     executor: Executor
-    work: Callable[[Order], Done]
+    work: Callable[[bytes], bytes]
     worker: str
     manner: Manner
     horizon: Callable[[], float]
     slots: int
     writes: bool = True
     patience: float | None = None
+    lives: Callable[[], bool] = lambda: True
     behind: float = 0.0
     tell: Callable[..., None] | None = None
     end: Callable[[], None] = lambda: None
-    _numbers: count[int] = None  # type: ignore[assignment]
 
-    def __post_init__(self) -> None:
-        """Count from one."""
-        self._numbers = count(1)
-
-    def submit(self, node: Node, calls: tuple[Call, ...]) -> Future[Done]:
+    def alive(self) -> bool:
         """See the protocol."""
-        until = self.horizon() - self.behind
-        order = Order(next(self._numbers), self.worker, self.manner, node, calls, until)
-        return self.executor.submit(self.work, order)
+        return self.lives()
 
-    def received(self, done: Done) -> Done:
+    def submit(self, node: Node, calls: tuple[Call, ...]) -> Future[bytes]:
+        """See the protocol."""
+        order = Order(
+            f"{_COORDINATOR}-{next(_ORDERS)}",
+            self.worker,
+            self.manner,
+            node,
+            calls,
+            self.horizon() - self.behind,
+        )
+        return self.executor.submit(self.work, pickle.dumps(order, pickle.HIGHEST_PROTOCOL))
+
+    def received(self, result: Any) -> Done:
         """Every time is later by what the worker's clock is behind."""
+        done: Done = pickle.loads(result)  # noqa: S301  (of a worker that carries out our code)
         if not self.behind:
             return done
         return done._replace(

@@ -49,9 +49,15 @@ class WorkerProcess(Executor):
     def __init__(self, threads: int) -> None:
         """Start it. It is ready when its first task is done.
 
+        Attributes:
+            threads: how many tasks it works on at once.
+            serves: the manner of the client that it works for.
+
         Raises:
             OSError: it cannot be started.
         """
+        self.threads = threads
+        self.serves: Manner | None = None
         self._process = subprocess.Popen(  # noqa: S603  (our own interpreter, and nothing from outside)
             [sys.executable, "-c", BOOT],
             stdin=subprocess.PIPE,
@@ -66,7 +72,7 @@ class WorkerProcess(Executor):
         self._futures: dict[int, Future[Any]] = {}
         self._number = 0
         self._gone = False
-        self._send(sys.path)
+        self._send([str(Path(place).absolute()) for place in sys.path])
         self._send(threads)
         threading.Thread(target=self._read, name="planner-process", daemon=True).start()
 
@@ -167,60 +173,64 @@ def serve(threads: int) -> None:
 
 
 class ProcessCrew:
-    """Finds worker processes: as many as there are cores, each with its share of the requests in flight."""
+    """Worker processes: as many as there are cores, each with its share of the requests in flight."""
 
-    def __init__(
-        self, manner: Manner, horizon: Callable[[], float], *, alone: bool, processes: int | None = None
-    ) -> None:
+    def __init__(self, horizon: Callable[[], float], *, alone: bool, processes: int | None = None) -> None:
         """Start nothing yet.
 
         Args:
-            manner: how calls are made.
             horizon: until when a permit lasts that nobody renews (monotonic seconds).
             alone: whether they carry out everything, or reads alone, beside threads.
             processes: how many; None for one per core.
         """
         self.alone = alone
-        self._manner = manner
+        self.trouble = ""
         self._horizon = horizon
-        self._wanted = min(processes or usable_cores(), manner.connections)
+        self._most = processes or usable_cores()
         self._processes: list[WorkerProcess] = []
 
-    def recruit(self, lanes: Sequence[Lane]) -> Iterable[Future[Lane]]:  # noqa: ARG002
-        """As many as are missing. When that many have ended by themselves, no more are tried."""
-        missing = self._wanted - sum(not process.gone for process in self._processes)
-        spare = MOST_LIVES * self._wanted - len(self._processes)
-        return [self._start() for _ in range(min(missing, spare))]
+    def recruit(self, manner: Manner, lanes: Sequence[Lane]) -> Iterable[Future[Lane]]:
+        """Those that serve nobody yet, and as many new ones as are missing.
+
+        When enough have ended by themselves, no more are started.
+        """
+        there = {lane.executor for lane in lanes if isinstance(lane, WorkerLane)}
+        wanted = min(self._most, manner.connections)
+        living = [process for process in self._processes if not process.gone]
+        spare = MOST_LIVES * wanted - len(self._processes)
+        for _ in range(min(wanted - len(living), spare)):
+            living.append(WorkerProcess(ceil(manner.connections / wanted)))
+            self._processes.append(living[-1])
+        for process in living:
+            if process not in there and process.serves is not manner:
+                process.serves = manner
+                yield self._lane(process, manner)
 
     def close(self) -> None:
-        """End those that are not lanes yet, too."""
+        """End them all."""
         for process in self._processes:
             process.shutdown()
 
-    def _start(self) -> Future[Lane]:
-        slots = ceil(self._manner.connections / self._wanted)
-        process = WorkerProcess(slots)
-        self._processes.append(process)
+    def _lane(self, process: WorkerProcess, manner: Manner) -> Future[Lane]:
         coming: Future[Lane] = Future()
 
         def ready(hello: Future[worker.Hello]) -> None:
-            problem = hello.exception()
-            if problem is not None:
-                coming.set_exception(problem)
+            if hello.exception() is not None:
+                self.trouble = str(hello.exception())
+                coming.cancel()
                 return
-            coming.set_result(
-                WorkerLane(
-                    process,
-                    worker.carry_out,
-                    hello.result().worker,
-                    self._manner,
-                    self._horizon,
-                    slots,
-                    writes=self.alone,
-                    tell=process.tell,
-                    end=lambda: process.shutdown(wait=False),
-                )
+            lane = WorkerLane(
+                process,
+                worker.carry_out,
+                hello.result().worker,
+                manner,
+                self._horizon,
+                process.threads,
+                writes=self.alone,
+                tell=process.tell,
+                end=lambda: process.shutdown(wait=False),
             )
+            coming.set_result(lane)
 
         process.submit(worker.hello).add_done_callback(ready)
         return coming

@@ -2,8 +2,9 @@
 
 The window of a node, the batches of calls that may be under way there, follows TCP's congestion control
 (Jacobson, Congestion Avoidance and Control, 1988; RFC 5681): it grows by one with every batch at first, then
-by one per round, and is halved by trouble (429, 503, no answer, no connection), once per round. It grows only
-while the node answers about as fast as it ever did: beyond that, more requests only wait for each other.
+by one per round, and is halved by trouble (429, 503, no answer, no connection), once per round. Where a node,
+or we ourselves, get slower with it, what is more only waits: the window grows and shrinks so that about one
+batch does (Brakmo and Peterson, TCP Vegas, 1995).
 
 A batch is a few calls to one node that one thread carries out, one after the other, on one connection: what
 is handed over at once costs little per call. It is short in time, so that nobody waits long for its end.
@@ -32,11 +33,11 @@ LARGEST_BATCH = 32
 BATCH_TIME = 0.1
 """Seconds that a batch should take, so that its answers do not come late."""
 
-SLOWER = 2.0
-"""A node that takes more than so many times its best time is at its limit."""
+FEW_WAITING, MANY_WAITING = 1.0, 2.0
+"""Batches that wait for others, as far as the times tell; the window grows below and shrinks above."""
 
-JITTER = 0.001
-"""Seconds of difference that mean nothing."""
+AGING = 1.02
+"""Growth of the best time with every batch: a node may have become slower for good."""
 
 UNAVAILABLE = 503
 SMOOTHING = 0.3
@@ -72,11 +73,13 @@ class _Flow:
                 self.cut_at = now
             self.starting = False
             return
-        if pace > SLOWER * self.best + JITTER:
+        self.best = min(AGING * self.best, pace)
+        waiting = self.window * (1 - self.best / pace) if pace else 0.0
+        if waiting < FEW_WAITING:
+            self.window = min(float(most), self.window + (1 if self.starting else 1 / self.window))
+        elif waiting > MANY_WAITING:
             self.starting = False
-            return
-        self.best = min(self.best, pace)
-        self.window = min(float(most), self.window + (1 if self.starting else 1 / self.window))
+            self.window = max(1.0, self.window - 1 / self.window)
 
 
 class Traffic:

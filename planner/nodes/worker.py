@@ -7,11 +7,13 @@ it has handed over, and takes it back at once.
 
 from __future__ import annotations
 
+import pickle
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+from planner import __version__
 from planner.clock import SystemClock
 from planner.nodes.caller import Caller
 from planner.nodes.lanes import Done, Order, Retried
@@ -30,9 +32,10 @@ class NotHere(Exception):
 
 
 class Hello(NamedTuple):
-    """Who a process is, and what its clock says (monotonic seconds)."""
+    """Who a process is, which version of planner it has, and what its clock says (monotonic seconds)."""
 
     worker: str
+    version: str
     now: float
 
 
@@ -46,12 +49,12 @@ class Worker:
         self._retried: ContextVar[list[Retried]] = ContextVar("retried")
         self._lock = threading.Lock()
         self._grants: set[Grant] = set()
-        self._had: dict[int, None] = {}
+        self._had: dict[str, None] = {}
         self._until = float("-inf")
 
     def hello(self) -> Hello:
         """Who this is."""
-        return Hello(self.id, self._clock.now())
+        return Hello(self.id, __version__, self._clock.now())
 
     def carry_out(self, order: Order) -> Done:
         """Carry an order out, once.
@@ -63,9 +66,9 @@ class Worker:
             raise NotHere(f"the order is for {order.worker}, and this is {self.id}")
         grant = Grant(lambda: self._clock.now() < max(order.until, self._until))
         with self._lock:
-            if order.number in self._had:
-                raise NotHere(f"order {order.number} was carried out before")
-            self._had[order.number] = None
+            if order.id in self._had:
+                raise NotHere(f"order {order.id} was carried out before")
+            self._had[order.id] = None
             if len(self._had) > REMEMBERED:
                 del self._had[next(iter(self._had))]
             self._grants.add(grant)
@@ -109,6 +112,6 @@ def hello() -> Hello:
     return WORKER.hello()
 
 
-def carry_out(order: Order) -> Done:
-    """See `Worker`."""
-    return WORKER.carry_out(order)
+def carry_out(order: bytes) -> bytes:
+    """See `Worker`; both are pickled."""
+    return pickle.dumps(WORKER.carry_out(pickle.loads(order)), pickle.HIGHEST_PROTOCOL)  # noqa: S301
