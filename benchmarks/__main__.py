@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import page, plot
-from benchmarks.bench import Bench
+from benchmarks.bench import ROUNDS, Bench
 from benchmarks.cluster import ROOT
 from benchmarks.machine import machine, made
 from benchmarks.measure import WrongWork
@@ -30,13 +30,15 @@ def main() -> None:
     if wanted.into:
         wanted.into.mkdir(parents=True, exist_ok=True)
         results, text, picture = (wanted.into / path.name for path in (RESULTS, PAGE, PICTURE))
+    if wanted.render and not results.exists():
+        raise WrongWork(f"nothing was measured yet: there is no {results}")
     document: dict[str, Any] = json.loads(results.read_text("utf-8")) if results.exists() else {}
     if not wanted.render:
         bench = Bench(wanted.rounds, wanted.scale, wanted.on)
         document = _kept(document, bench)
         for name in wanted.only:
             found = SECTIONS[name](bench)
-            document["sections"][name] = made() | {"scale": bench.scale} | found
+            document["sections"][name] = made() | {"scale": bench.scale, "rounds": bench.rounds} | found
             results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     text.write_text(page.page(document), encoding="utf-8")
     picture.write_text(plot.picture(document), encoding="utf-8")
@@ -46,7 +48,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", type=_names, default=list(SECTIONS), help=f"of {', '.join(SECTIONS)}")
-    parser.add_argument("--rounds", type=int, default=5, help="of each comparison")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of each comparison")
     parser.add_argument("--scale", type=float, default=1.0, help="numbers of cells are multiplied by it")
     parser.add_argument("--on", type=Path, default=Bench().where, help="a directory on the disk for stores")
     parser.add_argument("--into", type=Path, help="write everything into this directory, not into docs/")

@@ -14,6 +14,9 @@ from typing import Any
 
 from benchmarks.measure import Run, WrongWork
 
+ROUNDS = 5
+"""What figures that count need."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contender:
@@ -47,7 +50,7 @@ class Bench:
         where: the directory on whose disk homes and stores are made.
     """
 
-    rounds: int = 5
+    rounds: int = ROUNDS
     scale: float = 1.0
     where: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     begin: float = field(default_factory=time.monotonic)

@@ -65,7 +65,7 @@ def _version(name: str) -> str:
 def _terraform() -> str:
     if not terraform.PROGRAM:
         return "not on this machine"
-    return _first_line(terraform.PROGRAM, "version")
+    return _first_line(terraform.PROGRAM, "version").split(" v")[-1]
 
 
 def _first_line(*words: str) -> str:

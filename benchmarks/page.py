@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import tables
+from benchmarks.bench import ROUNDS
 from benchmarks.goals import goals
 from benchmarks.sections.plan import DEFAULT
 
@@ -65,10 +66,10 @@ def _machine(document: dict[str, Any]) -> str:
     here = document.get("machine", {})
     text = "## The machine\n\n" + tables.table(" | ", [[name, value] for name, value in here.items()])
     for name, found in document.get("sections", {}).items():
-        scale = (
-            "" if found["scale"] == 1 else f", with {found['scale']:g} times the cells: a trial, no figures"
-        )
-        text += f"\n* `{name}`: {found['date']}, commit `{found['commit']}`{scale}."
+        text += f"\n* `{name}`: {found['date']}, commit `{found['commit']}`, {found['rounds']} rounds"
+        if found["scale"] != 1 or found["rounds"] < ROUNDS:
+            text += f" with {found['scale']:g} times the cells: a trial, no figures to go by"
+        text += "."
     return text + "\n\n"
 
 

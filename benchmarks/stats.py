@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
+JOURNAL_CALLS = ("begin", "commit", "close")
+"""The lease's calls that hold the intent, a wave, and the closing of an apply durably."""
+
 
 class Spread(NamedTuple):
     """A median with the least and the most of the rounds."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from benchmarks.goals import Goal, journal_share
+from benchmarks.goals import Goal, journal_inside, journal_share
 from benchmarks.sections.growth import SERIES
 from benchmarks.stats import Spread, exponent, find, rates, spread, times_as_fast
 
@@ -95,16 +95,11 @@ def journal(cases: list[dict[str, Any]]) -> str:
     def lines() -> Iterator[list[str]]:
         for case in cases:
             for row in case["rows"]:
-                share = f"{journal_share(case):.1f} %" if row["journal"] == "on" else ""
-                direct = ""
+                share = inside = ""
                 if row["journal"] == "on":
-                    pairs = zip(case["calls"], row["rounds"], strict=True)
-                    parts = [
-                        sum(call[key] for key in ("begin", "commit", "close")) / run["wall"]
-                        for call, run in pairs
-                    ]
                     waves = median(call["commits"] for call in case["calls"])
-                    direct = f"{100 * median(parts):.1f} % ({waves:.0f} waves)"
+                    share = f"{journal_share(case):.1f} %"
+                    inside = f"{journal_inside(case):.1f} % ({waves:.0f} waves)"
                 wall = ranged(spread(row, "wall"))
                 cells = f"{row['cells']:,}"
                 yield [
@@ -113,7 +108,7 @@ def journal(cases: list[dict[str, Any]]) -> str:
                     wall,
                     ranged(spread(row, "cpu")),
                     share,
-                    direct,
+                    inside,
                 ]
 
     return table("build | cells | wall, s | CPU, s | gone without it | inside its calls", lines())

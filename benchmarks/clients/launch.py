@@ -14,9 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.stats import JOURNAL_CALLS
 from planner.store.lease import SqlLease
-
-CALLS = ("begin", "commit", "close")
 
 
 def forget_waves() -> None:
@@ -50,8 +49,8 @@ def main() -> None:
     if journal == "off":
         forget_waves()
     else:
-        took = dict.fromkeys((*CALLS, *(f"{name}s" for name in CALLS)), 0.0)
-        for name in CALLS:
+        took = dict.fromkeys((*JOURNAL_CALLS, *(f"{name}s" for name in JOURNAL_CALLS)), 0.0)
+        for name in JOURNAL_CALLS:
             timed(name, took)
         atexit.register(tell, took)
     from planner.cli import main as command_line

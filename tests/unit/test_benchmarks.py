@@ -46,9 +46,11 @@ def row(
 
 def results(planner: float, small: float = 0.3) -> dict[str, Any]:
     """Results in which planner takes so many seconds where aiohttp takes two, and so on."""
-    made = {"date": "2026-01-02", "commit": "0123456789", "scale": 1.0}
+    made = {"date": "2026-01-02", "commit": "0123456789", "scale": 1.0, "rounds": 5}
     plan = [row("planner", planner, planner), row("aiohttp", 2.0, 2.0)]
     starts = [row(start.NOTHING, 0.01), row(start.VERSION, 0.02), row(start.SMALL, small)]
+    journal = [row("journal on", 4.0, journal="on"), row("journal off", 3.0, journal="off")]
+    calls = [{"begin": 0.05, "commit": 0.1, "close": 0.05, "commits": 7.0}]
     growth = [
         row("one list per node", wall, cells=cells, series="lists", side=cells)
         for cells, wall in ((1000, 1.0), (1_000_000, 1000.0))
@@ -57,6 +59,7 @@ def results(planner: float, small: float = 0.3) -> dict[str, Any]:
         "machine": {"CPU": "one of a kind"},
         "sections": {
             "plan": made | {"cases": [{"nodes": 3, "latency": 0, "rows": plan}]},
+            "journal": made | {"cases": [{"nodes": 3, "latency": 20, "rows": journal, "calls": calls}]},
             "start": made | {"rows": starts},
             "growth": made | {"rows": growth},
         },
@@ -75,7 +78,15 @@ def test_the_numbers_decide_whether_a_goal_is_met() -> None:
     assert line(slow, "| plan reads as fast").endswith("| ≥ 1× | 0.80× | not met |")
     assert line(fast, "| planner plan, 3 nodes × 10 groups, whole").endswith("| ≤ 0.4 s | 0.30 s | **met** |")
     assert line(slow, "| planner plan, 3 nodes × 10 groups, whole").endswith("| ≤ 0.4 s | 0.50 s | not met |")
-    assert line(slow, "| the journal's share of an apply: 3 nodes, 0 ms").endswith("| – | not measured |")
+    assert line(slow, "| the journal's share of an apply, 3 nodes, 0 ms: the time").endswith(
+        "| – | not measured |"
+    )
+    assert line(slow, "| the journal's share of an apply, 3 nodes, 20 ms: what").endswith(
+        "| 25.0 % | not met |"
+    )
+    assert line(slow, "| the journal's share of an apply, 3 nodes, 20 ms: the").endswith(
+        "| 5.00 % | **met** |"
+    )
     assert line(slow, "| a million cells planned, which").endswith("| ≤ 400 MiB | 50.0 MiB | **met** |")
     assert "| CPU | one of a kind |" in slow
     assert "2026-01-02, commit `0123456789`" in slow
@@ -83,8 +94,12 @@ def test_the_numbers_decide_whether_a_goal_is_met() -> None:
 
 def test_a_trial_is_called_one() -> None:
     document = results(planner=1.0)
+    assert "a trial" not in page.page(document)
     document["sections"]["plan"]["scale"] = 0.1
-    assert "with 0.1 times the cells: a trial" in page.page(document)
+    document["sections"]["start"]["rounds"] = 1
+    text = page.page(document)
+    assert "with 0.1 times the cells: a trial" in line(text, "* `plan`")
+    assert "1 rounds with 1 times the cells: a trial" in line(text, "* `start`")
 
 
 def test_a_ratio_is_the_median_of_paired_rounds() -> None:
