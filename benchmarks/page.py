@@ -119,8 +119,9 @@ def _growth(sections: dict[str, Any]) -> str:
 ## Growth
 
 `planner plan` of n groups on n nodes, in single runs. Exponents are least squares over the logarithms: 1 is
-linear. With `api.list`, planner asks each node once. A store that knows every cell was made without an apply
-(`benchmarks/clients/seed.py`): nothing is to be done. With an empty store, every cell is to be adopted.
+linear. With `api.list`, planner asks each node once. In the first two series nothing is to be done: the store
+knows every cell, and was made without an apply (`benchmarks/clients/seed.py`). In the third it is empty, so
+that every cell is to be adopted, a change.
 
 {tables.growth(sections["growth"]["rows"])}
 """
