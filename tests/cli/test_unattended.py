@@ -25,6 +25,7 @@ def spend_a_night(
     store: str = "",
     *,
     pause: str = "0",
+    executor: str = "auto",
     seconds: float = 0,
     runs: int = 0,
 ) -> None:
@@ -35,7 +36,9 @@ def spend_a_night(
     groups = [*POOL[:2], FOREIGN[0]]
     with witness.watching(), SimulatedCluster(3, seed=seed, groups=groups) as cluster:
         here, there = (
-            machine(folder / name, cluster, place, PLANNER_FILE=str(file), **SETTINGS)
+            machine(
+                folder / name, cluster, place, PLANNER_FILE=str(file), PLANNER_EXECUTOR=executor, **SETTINGS
+            )
             for name in ("here", "there")
         )
         oracle = Oracle(cluster, forks, here, witness, frozenset(FOREIGN))
@@ -61,6 +64,18 @@ def test_a_minute(tmp_path: Path, forks: Forks, store: str, pause: str) -> None:
             return
         with running_server() as server:
             spend_a_night(tmp_path, forks, seed, server.place(), pause=pause, seconds=MINUTE)
+    except BaseException as error:
+        error.add_note(f"seed {seed}")
+        raise
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_minute_with_processes(tmp_path: Path, forks: Forks) -> None:
+    """Whoever is killed, coordinator or not, takes no worker's write with it into the next run."""
+    seed = random.randrange(1_000_000)
+    try:
+        spend_a_night(tmp_path, forks, seed, executor="processes", seconds=MINUTE)
     except BaseException as error:
         error.add_note(f"seed {seed}")
         raise

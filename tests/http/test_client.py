@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -9,16 +10,33 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
+from planner import model
+from planner.clock import SystemClock
 from planner.model import Presence
 from planner.nodes import HttpNodes
 from planner.nodes.exchange import Exchange
 from planner.nodes.retry import NodeRetry
-from planner.verdict import Effect, Method, TryEnd, judge_read, judge_write
+from planner.verdict import Call, Effect, Method, TryEnd, judge_read, judge_write
 from tests.http.conftest import Start, ends
-from tests.http.server import PATIENCE, Action, Peer, after, answer, close, drip, group, hang, raw, reset
+from tests.http.server import (
+    PATIENCE,
+    Action,
+    Peer,
+    ScriptedServer,
+    after,
+    answer,
+    close,
+    drip,
+    group,
+    hang,
+    last,
+    raw,
+    reset,
+)
 
 
 def test_wait_returns_none_at_its_time(start: Start) -> None:
@@ -210,3 +228,32 @@ def test_a_storm(start: Start, seed: int) -> None:
             assert verdict.effect in (Effect.UNKNOWN, Effect.REFUSED)
         if verdict.effect is Effect.CONFLICT and verdict.first:
             assert (name in was) is wanted  # somebody else's doing
+
+
+def test_a_node_that_does_not_answer_does_not_hold_up_another(serve: Callable[..., ScriptedServer]) -> None:
+    slow, fast = serve(*[hang] * 100), serve(last(group("foo")))
+    clock = SystemClock()
+    nodes = [model.Node("slow", slow.url), model.Node("fast", fast.url)]
+    numbers = itertools.count(1)
+    client = HttpNodes(
+        nodes,
+        connect_timeout=2.0,
+        read_timeout=PATIENCE,
+        retry_statuses=(),
+        backoff=0.001,
+        backoff_max=0.01,
+        parallelism=2,
+        clock=clock,
+        permit=lambda: True,
+    )
+    answered = 0
+    while answered < 500:
+        while roomy := [node.name for node in nodes if client.room(node.name) > 0]:
+            for name in roomy:
+                client.submit(Call(next(numbers), Method.READ, "foo", name, 1))
+        answer = client.wait(clock.now() + PATIENCE)
+        assert answer is not None
+        assert answer.call.node == "fast"
+        answered += 1
+    client.close()
+    assert len(slow.received) == 1

@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from planner.control import PROOF_LIFE, PROOF_RENEWAL, RunControl
+from planner.control import PROOF_RENEWAL, RunControl
 from planner.errors import LockLost
-from planner.ports import Stop
+from planner.ports import PROOF_LIFE, Stop
 from tests.builders import Bench
 from tests.simulation.memory import MemoryLease
 
@@ -60,6 +60,26 @@ def test_a_permit_lives_for_five_seconds_after_the_proof(age: float, permitted: 
     control = desk.held()
     desk.pass_time(age)
     assert control.permit() is permitted
+
+
+def test_what_is_handed_over_is_permitted_until_the_proof_is_old() -> None:
+    desk = Desk()
+    assert desk.control.horizon() == desk.clock.time + PROOF_LIFE, "without a lock, from now on"
+    control = desk.held()
+    proved_at = desk.clock.time
+    desk.pass_time(3.0)
+    assert control.horizon() == proved_at + PROOF_LIFE
+    desk.pass_time(2.0)
+    assert control.horizon() == float("-inf")
+
+
+def test_what_is_handed_over_ends_with_the_grace_period() -> None:
+    desk = Desk()
+    control = RunControl(desk.clock, grace=2.0)
+    control.interrupt()
+    assert control.horizon() == float("-inf"), "the signal is not heeded yet"
+    control.check()
+    assert control.horizon() == desk.clock.time + 2.0
 
 
 def test_looking_at_the_control_renews_the_proof() -> None:
