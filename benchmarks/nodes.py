@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 import socket
 import sys
 from urllib.parse import unquote
@@ -99,8 +100,10 @@ async def serve(nodes: int, groups: int, latency: float) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    names = [group_name(number) for number in range(groups)]
     for number in range(nodes):
-        held = {group_name(each) for each in range(groups)}
+        held = set(names)
         await loop.create_server(lambda held=held: Node(held, latency), address(number), port, backlog=1024)  # type: ignore[misc]
     print(json.dumps([f"http://{address(number)}:{port}" for number in range(nodes)]), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
