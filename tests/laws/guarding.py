@@ -11,6 +11,7 @@ import pytest
 from planner import codec, diff
 from planner.app import applying, planning
 from planner.errors import FileInvalid, NodesUnreadable, PlannerError, Refused, Reversed, StalePlan
+from planner.grid import Presences
 from planner.model import Dialect, Limits, Node, Plan, Presence
 from planner.transaction import Observation
 from planner.transaction.cells import Cells
@@ -308,4 +309,5 @@ def what_is_pruned_was_read_on_every_node() -> None:
 
 def _believing(cells: Any, *_args: Any, **_more: Any) -> Observation:
     """What a list shows is taken as read."""
-    return Observation(presences={cell: expected or Presence.ABSENT for cell, expected in cells})
+    seen = {cell: expected or Presence.ABSENT for todo in cells.values() for cell, expected in todo}
+    return Observation(Presences(NAMES, seen))
