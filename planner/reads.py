@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from planner.ports import Knowledge
 
 Wanted: TypeAlias = tuple[Cell, Presence | None]
-"""A cell to read, and what is expected of it: a 'not found' that surprises is asked twice. None: nothing is."""
+"""A cell to read, and what is expected of it: a 'not found' that surprises is asked twice. None: nothing."""
 
 
 class ToRead(Protocol):
