@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.diff import NO_LISTS, diff, part_of, strangers, wiped_nodes
+from planner.grid import Presences
 from planner.guards import DELETES, base_of, guards, protection_of
 from planner.model import Cell, Limits, Plan, Seen, Step
 from planner.scope import patterns_of
@@ -179,8 +180,10 @@ def _bystanders(
     nodes: Iterable[Node], changes: Changes, steps: Iterable[Step], presences: Mapping[Cell, Presence]
 ) -> tuple[Seen, ...]:
     """Every other cell of the touched groups, as seen: what must still hold when the plan is applied."""
-    written = {step.cell for step in steps}
     names = [node.name for node in nodes]
+    written = Presences(names)  # there may be a million of them
+    for step in steps:
+        written.see(step.cell, step.after)
     cells = (Cell(group, name) for group in sorted(changes.groups()) for name in names)
     return tuple(Seen(cell, presences[cell]) for cell in cells if cell not in written)
 
