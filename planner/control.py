@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from planner.errors import LockLost
-from planner.ports import Stop
+from planner.ports import PROOF_LIFE, Stop
 from planner.signals import STOPPING
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from planner.ports import Clock, Lease
-
-PROOF_LIFE = 5.0
-"""Seconds after which a proof of the lock is worth nothing (transaction law 7)."""
 
 PROOF_RENEWAL = 1.0
 """Seconds after which the lock is proved again."""
@@ -76,6 +73,13 @@ class RunControl:
         if self._lost is not None or self._signals > self._heeded or now >= self._deadline:
             return False
         return self._lease is None or now - self._proved_at < PROOF_LIFE
+
+    def horizon(self) -> float:
+        """Until when a permit of now lasts that nobody renews: for whoever cannot ask (monotonic seconds)."""
+        if not self.permit():
+            return float("-inf")
+        proved_at = self._clock.now() if self._lease is None else self._proved_at
+        return min(proved_at + PROOF_LIFE, self._deadline)
 
     @contextmanager
     def signals(self) -> Iterator[None]:

@@ -148,6 +148,10 @@ class NodesUnreadable(PlannerError):
         self.nodes = tuple(nodes)
 
 
+class WorkersMissing(PlannerError):
+    """The workers that the settings name cannot be had; nothing was changed."""
+
+
 class StoreFailed(PlannerError):
     """The store could not be opened, read or written."""
 

@@ -379,6 +379,7 @@ class Policy:
         backoff: the first pause between tries; it doubles.
         backoff_max: the longest pause between tries.
         watch: how long a cell with an unanswered write is watched.
+        linger: how long after the death of a run its workers may still send what it had handed to them.
     """
 
     parallelism: int = 16
@@ -389,6 +390,7 @@ class Policy:
     backoff: float = 0.2
     backoff_max: float = 10.0
     watch: float = 604_800.0
+    linger: float = 0.0
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the `attempt`-th failure (from 1): exponential, capped."""

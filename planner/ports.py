@@ -31,6 +31,9 @@ class Clock(Protocol):
 class Nodes(Protocol):
     """The nodes' API. Calls are answered in any order; every submitted call is answered once."""
 
+    def room(self, node: str) -> int:
+        """How many more calls to a node may be submitted now; none or fewer: an answer must come first."""
+
     def submit(self, call: Call) -> None:
         """Begin a call. Each try of it asks for the run's permit first."""
 
@@ -39,6 +42,10 @@ class Nodes(Protocol):
 
     def revoke(self) -> None:
         """Allow no further try of any call that was submitted so far; what is in flight is still answered."""
+
+
+PROOF_LIFE = 5.0
+"""Seconds after which a proof of the lock is worth nothing (transaction law 7)."""
 
 
 class Stop(enum.Enum):

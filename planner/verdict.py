@@ -22,7 +22,7 @@ TOO_MANY_REQUESTS = 429
 BY_A_GATEWAY = frozenset({502, 504})
 """A gateway gave up on the node, which may still carry the request out (RFC 9110, 15.6.3 and 15.6.5)."""
 SERVER_ERRORS = 500
-OK = 200
+OK, NOT_MODIFIED = 200, 304
 NOT_FOUND, GONE = 404, 410
 READ_MISSING = frozenset({NOT_FOUND, GONE})
 """A read is 'absent' by 404 always, and by 410 where `Dialect.missing` has it. Other statuses there, such as
@@ -208,7 +208,7 @@ def judge_read(answer: Answer, dialect: Dialect) -> Reading:
         return Reading(None, hints.joined(body.fault, last.hint))
     if last.status == NOT_FOUND or (last.status == GONE and GONE in dialect.missing):
         return SEEN_ABSENT
-    if last.status == OK:
+    if last.status == OK or (last.status == NOT_MODIFIED and answer.body is not None):
         if body.group != answer.call.group:
             return Reading(None, f"the answer is about another group: {body.group!r}")
         return SEEN_PRESENT._replace(extra=True) if body.extra else SEEN_PRESENT
@@ -221,7 +221,7 @@ def judge_list(answer: Answer) -> Listing:
     body = answer.body or NO_BODY
     if last.end is TryEnd.ANSWERED and body.fault:
         return Listing(None, hints.joined(body.fault, last.hint))
-    if last.end is TryEnd.ANSWERED and last.status == OK and answer.body is not None:
+    if last.end is TryEnd.ANSWERED and last.status in (OK, NOT_MODIFIED) and answer.body is not None:
         return Listing(body.groups)
     return Listing(None, hints.joined(_words(answer.tries), last.hint or hints.after_list(last.status)))
 

@@ -231,6 +231,7 @@ class Bench:
     @property
     def ports(self) -> Ports:
         """The ports of a run."""
+        self.world.parallelism = self.policy.parallelism
         return Ports(self.world, self.world, self.world, self.world)
 
     # What happens.

@@ -7,6 +7,7 @@
     codes.py      the exit codes, for help
     options.py    the settings as options, on every command alike
     session.py    file, settings, store, nodes and signals of one run
+    crews.py      who carries requests out: threads, processes of this machine, or a Dask cluster
     unfinished.py what plan and undo say while a transaction is unfinished
     reports.py    where a plan goes: its file, the screen, reports;  files.py: files, whole or not at all
     schemas.py    the JSON Schemas of what is printed

@@ -40,6 +40,9 @@ NODES_ONLY = frozenset(
 OUTLETS = frozenset({"summary", "metrics_file", "pushgateway", "notify"})
 """Settings of the commands that tell machines how they ended."""
 
+WORKERS = frozenset({"executor", "scheduler"})
+"""Settings of the commands that may have much to send."""
+
 UNATTENDED = OUTLETS | {"backoff_after_failure"}
 """Settings of the command that a scheduler runs; most others have no such flag."""
 
@@ -91,7 +94,7 @@ def settings_options(
         only: which; every one that most commands have, where it is None.
         also: further ones, that few commands have.
     """
-    usual = {setting.name for setting in SETTINGS} - UNATTENDED
+    usual = {setting.name for setting in SETTINGS} - UNATTENDED - WORKERS
     wanted = (usual if only is None else only) | also
 
     def decorate(function: _F) -> _F:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from planner.cli.watched import Watch
     from planner.model import Desired, Node
+    from planner.nodes.lanes import Crew
     from planner.ports import Lease
     from planner.settings import Settings
     from planner.store.sqlstore import SqlStore
@@ -59,6 +60,7 @@ class Session:
         self._store: SqlStore | None = None
         self._read: dict[str, bytes] = {}
         self._desired: Desired | None = None
+        self._crew: Crew | None = None
 
     def __enter__(self) -> Self:
         context = click.get_current_context(silent=True)
@@ -226,10 +228,17 @@ class Session:
             yield lease
 
     @contextmanager
-    def world(self, nodes: tuple[Node, ...], *, writes: bool = False) -> Iterator[World]:
+    def world(
+        self, nodes: tuple[Node, ...], *, writes: bool = False, reads: int | None = None
+    ) -> Iterator[World]:
         """The ports over these nodes, with progress on the screen and signals heeded.
 
-        Where it `writes`, a signal never again ends the process: 'nothing was changed' may be untrue.
+        Args:
+            nodes: whom requests may go to.
+            writes: whether any will. A signal never again ends the process then: 'nothing was changed' may
+                be untrue.
+            reads: about how many there will be, for those that workers may carry out; None where nobody but
+                this process may: what a recovery sends must end with it.
         """
         from planner.cli.logs import LogReporter
         from planner.nodes import HttpNodes
@@ -249,6 +258,7 @@ class Session:
                 clock=self.clock,
                 permit=self.control.permit,
                 on_retry=reporter.retried,
+                crew=None if reads is None else self._crew_for(reads),
             )
             stack.enter_context(client)
             self.control.watch(client.wake)
@@ -258,6 +268,18 @@ class Session:
                 stack.enter_context(self.control.signals())
             port = client if self._watch is None else self._watch.nodes(client)
             yield World(port, self.clock, self.control, reporter, s.grace)
+
+    def _crew_for(self, reads: int) -> Crew | None:
+        """Who carries requests out besides this process, or in its place; started once.
+
+        Raises:
+            WorkersMissing: the Dask cluster cannot be used.
+        """
+        if self._crew is None:
+            from planner.cli.crews import crew_of
+
+            self._crew = crew_of(self.settings, reads, self.control.horizon, self.clock, self._stack)
+        return self._crew
 
 
 def _settings(flags: Mapping[str, str | None], watched_as: str) -> Settings:

@@ -181,6 +181,9 @@ class _WatchedNodes:
         self._inner = inner
         self._record = record
 
+    def room(self, node: str) -> int:
+        return self._inner.room(node)
+
     def submit(self, call: Call) -> None:
         self._inner.submit(call)
 

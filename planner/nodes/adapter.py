@@ -1,12 +1,11 @@
-"""One session with one mounted adapter for all calls of a run, and connections that report to the ledger."""
+"""The way to every node, as requests' adapter finds it, and connections that report to the ledger."""
 
 from __future__ import annotations
 
 import socket
 import threading
 from contextlib import suppress
-from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, cast
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -14,10 +13,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from planner.nodes.deadline import DeadlineResponse
-from planner.nodes.retry import CURRENT, NodeRetry
-
-if TYPE_CHECKING:
-    from urllib3.util.retry import Retry
+from planner.nodes.retry import CURRENT
 
 
 class _Reporting(HTTPConnection):
@@ -68,21 +64,12 @@ _POOLS = {"http": NodeHTTPPool, "https": NodeHTTPSPool}
 
 
 class NodeAdapter(HTTPAdapter):
-    """requests' adapter; its `max_retries` is that of the call that the thread carries out."""
+    """requests' adapter: it knows which connections a URL needs, with which proxy and which certificates."""
 
     def __init__(self, nodes: int, parallelism: int) -> None:
         self._proxies_lock = threading.Lock()
         # One pool per node, none of them ever full: a discarded connection would be logged as a warning.
         super().__init__(pool_connections=max(nodes, 1), pool_maxsize=parallelism)
-
-    @property
-    def max_retries(self) -> Retry:
-        """The retry of the thread's call: an attribute of requests' own, per thread here."""
-        return CURRENT.get()
-
-    @max_retries.setter
-    def max_retries(self, value: Retry) -> None:
-        """Do nothing: requests sets a default when it makes an adapter, and it is never used."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools' manager, with the connections of this module."""
@@ -97,38 +84,52 @@ class NodeAdapter(HTTPAdapter):
                 manager.pool_classes_by_scheme = _POOLS
             return manager
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """The pool for a request; the ledger is told whether its connections report."""
-        pool = super().get_connection_with_tls_context(*args, **kwargs)
-        current: NodeRetry = CURRENT.get()
-        current.ledger.watched = isinstance(pool, NodeHTTPPool | NodeHTTPSPool)
-        return pool
+
+class Way(NamedTuple):
+    """How a node is reached.
+
+    Attributes:
+        pool: its connections.
+        whole_url: whether a request names the whole URL, and not the path alone: to a proxy, without TLS.
+        reports: whether the connections report to the ledger.
+    """
+
+    pool: HTTPConnectionPool
+    whole_url: bool
+    reports: bool
 
 
-class NodeSession(requests.Session):
-    """A session that keeps no cookies and leaves redirects alone."""
+class Ways:
+    """The ways to all nodes of a run, as requests finds them: proxies, NO_PROXY, certificates.
+
+    `requests.Session.send` would find them again for every request, and do some things that are not wanted:
+    keep cookies, ask .netrc, prepare redirects. So its adapter is asked once per node, and the requests go to
+    the adapter's pools, with urllib3's `Retry` as ever.
+    """
 
     def __init__(self, nodes: int, parallelism: int) -> None:
-        super().__init__()
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = NodeAdapter(nodes, parallelism)
+        """`nodes`: how many there are; `parallelism`: connections that are kept per node."""
+        self._session = requests.Session()
+        self._adapter = NodeAdapter(nodes, parallelism)
         for prefix in ("https://", "http://"):
-            self.get_adapter(prefix).close()
-            self.mount(prefix, adapter)
+            self._session.get_adapter(prefix).close()
+            self._session.mount(prefix, self._adapter)
 
-    def environment(self, url: str) -> dict[str, Any]:
-        """Arguments of `send` for a URL: proxies, NO_PROXY and the CA bundle, as requests finds them.
+    def find(self, request: requests.PreparedRequest) -> Way:
+        """The way of a request, and of all others to the same origin.
 
-        Looked up once per node, not for every request.
+        Raises:
+            OSError: the certificates that the environment names are not there.
+            requests.exceptions.RequestException: the URL or the proxy's URL cannot be used.
         """
-        found = dict(self.merge_environment_settings(url, {}, None, None, None))
-        return {name: found[name] for name in ("proxies", "verify", "cert")}
+        url = str(request.url)
+        found = self._session.merge_environment_settings(url, {}, None, None, None)
+        proxies, verify, cert = found["proxies"], found["verify"], found["cert"]
+        pool = self._adapter.get_connection_with_tls_context(request, verify, proxies, cert)
+        self._adapter.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
+        whole = self._adapter.request_url(request, proxies) != request.path_url
+        return Way(cast("HTTPConnectionPool", pool), whole, isinstance(pool, NodeHTTPPool | NodeHTTPSPool))
 
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        """Nowhere: the exchange follows redirects itself.
-
-        Even with `allow_redirects=False`, `Session.send` works out the next request, and to do so reads the
-        whole body of the redirect, without a limit, asks .netrc for credentials, and fails on a malformed
-        `Location`.
-        """
-        return None
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self._session.close()

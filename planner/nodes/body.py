@@ -14,7 +14,7 @@ from planner.verdict import Body
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from urllib3.response import HTTPResponse
+    from urllib3.response import BaseHTTPResponse
 
     from planner.model import Dialect
 
@@ -29,7 +29,7 @@ class Faulty(Exception):
     """An answer that was received and cannot be used; its text is the fault."""
 
 
-def receive(raw: HTTPResponse, largest: int) -> bytes:
+def receive(raw: BaseHTTPResponse, largest: int) -> bytes:
     """Read a body, decoded.
 
     `read` with a size neither reads nor unpacks more than that (since urllib3 2.6), so a bomb stays small.

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from requests.exceptions import RequestException
-from urllib3.exceptions import HTTPError, MaxRetryError
+from requests.utils import parse_header_links
+from urllib3.exceptions import HTTPError
 
 from planner.nodes.body import Faulty, receive
 from planner.nodes.deadline import hurry
 from planner.nodes.failures import quoted
+from planner.nodes.known import NOTHING_KNOWN, Kept, Known
 from planner.nodes.ledger import Ledger, Stopped
 from planner.nodes.retry import CURRENT, NodeRetry, Patience
 from planner.nodes.wire import Route, Target, follow, same_resource, slash_hint
-from planner.verdict import OK, READ_MISSING, Call
+from planner.verdict import NOT_MODIFIED, OK, READ_MISSING, Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests import Response
+    from urllib3.response import BaseHTTPResponse
+    from urllib3.util import Timeout
 
-    from planner.nodes.adapter import NodeSession
 
 T = TypeVar("T")
 
@@ -53,17 +54,17 @@ class Reader(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Carries out calls over one session. Shared by all threads.
+    """Carries out calls. Shared by all threads.
 
     Attributes:
-        session: the run's.
         patience: pauses and statuses.
-        timeout: connect and read time-out, seconds.
+        timeout: connect and read time-out.
+        known: what nodes have answered with an ETag.
     """
 
-    session: NodeSession
     patience: Patience
-    timeout: tuple[float, float]
+    timeout: Timeout
+    known: Known
 
     def run(
         self, call: Call, ledger: Ledger, route: Route, target: Target, reader: Reader[T] | None = None
@@ -80,6 +81,7 @@ class Exchange:
         Returns:
             What the reader made; None for a write, and where the status says it all.
         """
+        ledger.watched = route.reports
         token = CURRENT.set(NodeRetry.of(call, ledger, self.patience, route.dialect))
         try:
             ledger.begin()
@@ -92,7 +94,7 @@ class Exchange:
                     # urllib3 has not counted this one: a broken body, or an error that is none of its own.
                     CURRENT.get().increment(target.method, target.url, error=error)
                     CURRENT.get().sleep()
-        except (Stopped, MaxRetryError, RequestException, HTTPError):
+        except (Stopped, HTTPError, OSError):
             return None  # the ledger tells
         finally:
             CURRENT.reset(token)
@@ -101,59 +103,74 @@ class Exchange:
         """Send, follow redirects, and take the answer. urllib3's own retries happen within."""
         url = target.url
         for hops in range(MOST_REDIRECTS + 1):
-            response = self.session.send(
-                route.request(Target(target.method, url, target.body)),
-                stream=True,
-                timeout=self.timeout,
-                allow_redirects=False,
-                **route.environment,
-            )
+            kept = self.known.get(url) if reader is not None else NOTHING_KNOWN
+            response = route.send(target._replace(url=url), CURRENT.get(), self.timeout, kept.etag)
             try:
                 following = _following(response, url) if hops < MOST_REDIRECTS else None
                 if following is None:
-                    return _take(ledger, response, reader, target.url, url)
+                    return self._take(ledger, response, reader, (target.url, url), kept)
                 _drain(response)
             finally:
-                response.close()
-            ledger.redirected(response.status_code)
+                response.close()  # of a connection that is back in its pool nothing is closed
+                response.release_conn()
+            ledger.redirected(response.status)
             url = following
         raise AssertionError("the last hop returns")
 
+    def _take(
+        self,
+        ledger: Ledger,
+        response: BaseHTTPResponse,
+        reader: Reader[T] | None,
+        urls: tuple[str, str],
+        kept: Kept,
+    ) -> T | None:
+        """Take the final answer. A read's try ends with its body; of a write only the status counts.
 
-def _following(response: Response, url: str) -> str | None:
-    if response.status_code not in FOLLOWED:
+        `urls`: that of the call, and the one that redirects led to. `kept`: what was known when it was sent.
+        """
+        asked, url = urls
+        status = response.status
+        fault = hint = ""
+        if reader is not None and status == OK:
+            try:
+                made = reader.parse(receive(response, reader.largest))
+                if reader.whole and _has_more(response):
+                    made = reader.fault("the answer is one page of several, and the rest is not asked for")
+                else:
+                    self.known.keep(url, response.headers.get("ETag", ""), made)
+            except Faulty as error:
+                made = reader.fault(str(error))
+            ledger.answered(status)
+            return made
+        if status == NOT_MODIFIED and kept.etag:
+            ledger.answered(status)
+            _drain(response)
+            return cast("T", kept.answer)
+        if status in REDIRECTS:
+            location = response.headers.get("Location", "")
+            fault, hint = f"a redirect ({status}) to {quoted(location)}", slash_hint(asked, location)
+        elif status in READ_MISSING and not same_resource(url, asked):
+            fault = f"{status} after a redirect to another resource"
+        ledger.answered(status, fault, hint)
+        _drain(response)
+        return reader.fault(fault) if reader is not None and fault else None
+
+
+def _has_more(response: BaseHTTPResponse) -> bool:
+    """Whether the answer links to a next page (RFC 8288)."""
+    links = parse_header_links(response.headers.get("Link", ""))
+    return any("next" in link.get("rel", "").split() for link in links)
+
+
+def _following(response: BaseHTTPResponse, url: str) -> str | None:
+    if response.status not in FOLLOWED:
         return None
     return follow(url, response.headers.get("Location", ""))
 
 
-def _take(ledger: Ledger, response: Response, reader: Reader[T] | None, asked: str, url: str) -> T | None:
-    """Take the final answer. A read's try ends with its body; of a write only the status counts.
-
-    `asked` is the URL of the call, `url` the one that redirects led to.
-    """
-    status = response.status_code
-    fault = hint = ""
-    if reader is not None and status == OK:
-        try:
-            made = reader.parse(receive(response.raw, reader.largest))
-            if reader.whole and "next" in response.links:
-                made = reader.fault("the answer is one page of several, and the rest is not asked for")
-        except Faulty as error:
-            made = reader.fault(str(error))
-        ledger.answered(status)
-        return made
-    if status in REDIRECTS:
-        location = response.headers.get("Location", "")
-        fault, hint = f"a redirect ({status}) to {quoted(location)}", slash_hint(asked, location)
-    elif status in READ_MISSING and not same_resource(url, asked):
-        fault = f"{status} after a redirect to another resource"
-    ledger.answered(status, fault, hint)
-    _drain(response)
-    return reader.fault(fault) if reader is not None and fault else None
-
-
-def _drain(response: Response) -> None:
+def _drain(response: BaseHTTPResponse) -> None:
     """Read a little that nobody needs: a connection can only be used again when its answer was read."""
-    hurry(response.raw)
+    hurry(response)
     with suppress(HTTPError, OSError):
-        response.raw.read(DRAINED, decode_content=False)
+        response.read(DRAINED, decode_content=False)

@@ -15,16 +15,18 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
 from planner.nodes.deadline import hurry
-from planner.verdict import Call, Try, TryEnd, met_already
+from planner.verdict import Call, Method, Try, TryEnd, met_already
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,36 +101,27 @@ class NodeRetry(Retry):
         patience: the pauses.
     """
 
-    def __init__(self, *args: Any, call: Call, ledger: Ledger, patience: Patience, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.call = call
-        self.ledger = ledger
-        self.patience = patience
+    call: Call
+    ledger: Ledger
+    patience: Patience
 
-    @classmethod
-    def of(cls, call: Call, ledger: Ledger, patience: Patience, dialect: Dialect) -> Self:
+    @staticmethod
+    def of(call: Call, ledger: Ledger, patience: Patience, dialect: Dialect) -> NodeRetry:
         """The retry of a call to a node that speaks `dialect`.
 
         A read is tried again after everything. A write only when it was surely not sent, and after the
         configured statuses: what may have reached the node is read back first, by the engine. So is what
         says 'exists' or 'missing' on this node, be it a 500.
         """
-        careful: dict[str, int] = {"read": 0, "other": 0} if call.method.is_write else {}
-        return cls(
-            total=max(call.tries, 1) - 1,
-            redirect=0,
-            allowed_methods=None,
-            status_forcelist=patience.statuses - met_already(call.method, dialect),
-            raise_on_status=False,
-            call=call,
-            ledger=ledger,
-            patience=patience,
-            **careful,
-        )
+        retry = copy(_untried(max(call.tries, 1), call.method, patience.statuses, dialect))
+        retry.call, retry.ledger, retry.patience = call, ledger, patience
+        return retry
 
     def new(self, **kw: Any) -> Self:
         """The next one, with the same ledger."""
-        return super().new(call=self.call, ledger=self.ledger, patience=self.patience, **kw)
+        following = super().new(**kw)
+        following.call, following.ledger, following.patience = self.call, self.ledger, self.patience
+        return following
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:  # noqa: ARG002
         """Whether a status is tried again: the ones that `of` chose exactly.
@@ -176,3 +169,18 @@ class NodeRetry(Retry):
                 self.patience.on_retry(self.call, self.ledger.tries[-1], pause)
         self.ledger.pause(pause)
         self.ledger.begin()
+
+
+@cache
+def _untried(tries: int, method: Method, statuses: frozenset[int], dialect: Dialect) -> NodeRetry:
+    """What the retries of calls alike have in common, made once."""
+    repeats = 0 if method.is_write else None
+    return NodeRetry(
+        total=tries - 1,
+        read=repeats,
+        other=repeats,
+        redirect=0,
+        allowed_methods=None,
+        status_forcelist=statuses - met_already(method, dialect),
+        raise_on_status=False,
+    )

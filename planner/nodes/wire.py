@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from requests.models import PreparedRequest
@@ -13,7 +12,11 @@ from planner import __version__, hints
 from planner.verdict import Call, Method
 
 if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
+    from urllib3.util import Retry, Timeout
+
     from planner.model import Dialect, Node
+    from planner.nodes.adapter import Ways
 
 _PATH = "/%:@!$&'()*+,;=~"
 """What stays as it is in a path that is written in the file or in a `Location` (RFC 3986, 3.3)."""
@@ -21,8 +24,7 @@ _PATH = "/%:@!$&'()*+,;=~"
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a request goes, and with which body."""
 
     method: str
@@ -31,37 +33,71 @@ class Target:
 
 
 class Route:
-    """How to talk to one node."""
+    """How to talk to one node: all that its requests share is prepared once.
 
-    def __init__(self, node: Node, environment: dict[str, Any], authorization: str = "") -> None:
-        """Prepare what all requests to the node share.
+    Attributes:
+        node: the node.
+        dialect: its own.
+        reports: whether its connections report to the ledger.
+    """
+
+    def __init__(self, node: Node, ways: Ways, authorization: str = "") -> None:
+        """Find the way and prepare the headers.
 
         Args:
             node: the node.
-            environment: further arguments of `Session.send` for the node: proxies and certificates.
+            ways: where its way is found.
             authorization: the whole value of the header, or nothing.
 
         Raises:
             ValueError: the URL or a header cannot be used (requests' `InvalidURL`, `InvalidHeader` are such).
+            OSError: the way cannot be found; see `Ways.find`.
         """
         self.node = node
         self.dialect: Dialect = node.dialect
-        self.environment = environment
-        self._template = PreparedRequest()
+        template = PreparedRequest()
         # Prepared without a session: nothing of .netrc, no cookies.
-        self._template.prepare(method="GET", url=node.url, headers=_headers(self.dialect, authorization))
-        url = urlsplit(str(self._template.url))
-        self._base = f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
+        template.prepare(method="GET", url=node.url, headers=_headers(self.dialect, authorization))
+        url = urlsplit(str(template.url))
+        self._origin = f"{url.scheme}://{url.netloc}"
+        self._base = f"{self._origin}{url.path.rstrip('/')}"
+        self._headers = template.headers
+        self._headers_of_bodies = template.headers.copy()
+        self._headers_of_bodies.setdefault(
+            "Content-Type", "application/json"
+        )  # `api.headers` may want another
+        self._pool, self._whole_url, self.reports = ways.find(template)
 
-    def request(self, target: Target) -> PreparedRequest:
-        """The request for a target. Its URL is sent as it is; requests would normalise it again."""
-        request = self._template.copy()
-        request.method = target.method
-        if target.body is not None:
-            request.headers.setdefault("Content-Type", "application/json")  # `api.headers` may want another
-        request.prepare_body(target.body, None)
-        request.url = target.url
-        return request
+    def send(self, target: Target, retries: Retry, timeout: Timeout, etag: str = "") -> BaseHTTPResponse:
+        """Send a request, and again as `retries` says; its body is not read yet.
+
+        The URL is sent as it is; requests would normalise it again.
+
+        Args:
+            target: where it goes; of the same origin as the node.
+            retries: decides, pauses and takes note.
+            timeout: of every try.
+            etag: of what is known already; for a conditional read (RFC 9110, 13.1.2).
+
+        Raises:
+            urllib3.exceptions.HTTPError, OSError: there was no answer.
+        """
+        headers = self._headers if target.body is None else self._headers_of_bodies
+        if etag:
+            headers = headers.copy()
+            headers["If-None-Match"] = etag
+        return self._pool.urlopen(
+            target.method,
+            target.url if self._whole_url else target.url[len(self._origin) :],
+            target.body,
+            headers,
+            retries,
+            redirect=False,
+            assert_same_host=False,
+            timeout=timeout,
+            preload_content=False,
+            decode_content=False,
+        )
 
     def target(self, call: Call) -> Target:
         """Where a call goes.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner.errors import WrongUsage
 from planner.model import Policy
+from planner.ports import PROOF_LIFE
 from planner.settings.table import (
     PREFIX,
     SETTINGS,
@@ -68,6 +69,8 @@ class Settings:
     backoff: float = 0.2
     backoff_max: float = 10.0
     parallelism: int = 16
+    executor: str = "auto"
+    scheduler: str = ""
     settle: float | None = None
     recheck_after: float = 30.0
     watch: float = 604_800.0
@@ -101,6 +104,7 @@ class Settings:
             backoff=self.backoff,
             backoff_max=self.backoff_max,
             watch=self.watch,
+            linger=PROOF_LIFE if self.executor in ("processes", "dask") else 0.0,
         )
 
 
@@ -207,6 +211,8 @@ def _contradictions(
     values: Mapping[str, Any], sources: Mapping[str, str], *, allow_zero_settle: bool
 ) -> Iterable[tuple[str, str]]:
     """Values that are good alone, and wrong here: where from, and a sentence."""
+    if values.get("executor") == "dask" and not values.get("scheduler"):
+        yield sources["executor"], "needs the address of a Dask scheduler: --scheduler, PLANNER_SCHEDULER"
     if values.get("settle") == 0 and not allow_zero_settle:
         yield sources["settle"], "must be more than 0: a late effect would be taken for none"
     first, longest = values.get("backoff"), values.get("backoff_max")

@@ -17,6 +17,8 @@ MAX_PARALLELISM = 1024
 MIN_STATUS, MAX_STATUS = 400, 599
 MAX_DURATION_MS = 3650 * 86_400_000  # ten years; beyond it, sums with clocks overflow somewhere
 
+EXECUTORS = ("auto", "threads", "processes", "dask")
+
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(ms|s|m|h|d)")
 
@@ -116,6 +118,12 @@ def _web(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx|inproc)://[^\x00-\x20\x7f]+", text):
+        raise ValueError("must be the address of a Dask scheduler, such as `tcp://127.0.0.1:8786`")
+    return text
+
+
 def _text(text: str) -> str:
     if not text.strip() or "\0" in text:
         raise ValueError("must not be empty")
@@ -182,7 +190,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("retry_status", "429,500,502,503,504", _statuses, "Statuses that are tried again, or `none`."),
     Setting("backoff", "200ms", _positive, "The first pause between tries; it doubles, with jitter."),
     Setting("backoff_max", "10s", _positive, "The longest pause between tries, also for Retry-After."),
-    Setting("parallelism", "16", _whole(1, MAX_PARALLELISM), "Requests in flight."),
+    Setting(
+        "parallelism",
+        "16",
+        _whole(1, MAX_PARALLELISM),
+        "Requests in flight, at most; each node gets as many as it answers fast.",
+    ),
+    _chosen(
+        "executor",
+        "auto",
+        "Who sends them: threads, processes or a Dask cluster; `auto` reads much by processes, too.",
+        *EXECUTORS,
+    ),
+    Setting("scheduler", None, _address, "The Dask scheduler: `tcp://host:8786`.", shown="none"),
     Setting(
         "settle",
         None,
@@ -267,6 +287,7 @@ _ENV_HEAD = """\
 """
 _EXAMPLES = {
     "nodes": "node01=http://127.0.0.1:8001,node02=http://127.0.0.1:8002,node03=http://127.0.0.1:8003",
+    "scheduler": "tcp://dask-scheduler:8786",
     "settle": "20s",
     "grace": "25s",
     "summary": "/dev/termination-log",

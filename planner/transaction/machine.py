@@ -17,14 +17,14 @@ from planner.model import Action, Seen, StepState, TransactionState
 from planner.transaction.cells import Cells, Reader
 from planner.transaction.recovery import open_steps
 from planner.transaction.run import Journal, StepRun
-from planner.transaction.scheduler import RunInterrupted, Scheduler, StepFailed
+from planner.transaction.scheduler import RunInterrupted, Scheduler, StepFailed, per_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from planner.model import Node, Policy, Step
     from planner.ports import Clock, Closing, Control, Lease, Nodes, Reporter
-    from planner.transaction.scheduler import Task
+    from planner.transaction.scheduler import Task, Tasks
 
 WAVES_PER_FLIGHT = 8
 """Steps marked in one durable commit, as a multiple of the requests in flight."""
@@ -124,9 +124,7 @@ class Transaction:
         self._runs = runs
         self._world = world
         self._policy = policy
-        self._scheduler = Scheduler(
-            world.nodes, world.clock, world.control, policy.parallelism, self._on_interrupt
-        )
+        self._scheduler = Scheduler(world.nodes, world.clock, world.control, self._on_interrupt)
         self._journal = Journal(lease, number, state, WAVES_PER_FLIGHT * policy.parallelism)
         self._reader = Reader({node.name: node.dialect for node in nodes}, policy, world.clock)
         self._cells = Cells(
@@ -179,23 +177,27 @@ class Transaction:
     def _forward(self, stages: Sequence[Sequence[StepRun]], bystanders: Sequence[Seen]) -> None:
         for position, stage in enumerate(stages):
             self._phase(f"{stage[0].step.action}", len(stage))
-            self._scheduler.run(self._cells.carry_out(run, stage, i) for i, run in enumerate(stage))
+            self._scheduler.run(self._carrying_out(stage))
             if position + 1 < len(stages):
                 self._phase("read back", len(stage))
-                self._scheduler.run(map(self._cells.settle, stage))
+                self._scheduler.run(per_node((self._cells.settle, stage, _node_of)))
         suspects = [run for run in self._runs if run.suspect_since is not None]
         if suspects:
             self._phase("settle", len(suspects))
-            self._scheduler.run(map(self._cells.settle, suspects))
+            self._scheduler.run(per_node((self._cells.settle, suspects, _node_of)))
         self._phase("verify", len(self._runs) - len(suspects) + len(bystanders))
         self._scheduler.run(self._verifying({run.step.number for run in suspects}, bystanders))
 
-    def _verifying(self, seen: set[int], bystanders: Iterable[Seen]) -> Iterator[Task]:
-        for run in self._runs:
-            if run.step.number not in seen:
-                yield self._cells.settle(run)
-        for bystander in bystanders:
-            yield self._see(bystander)
+    def _carrying_out(self, stage: Sequence[StepRun]) -> Tasks:
+        def carry_out(place: tuple[int, StepRun]) -> Task:
+            index, run = place
+            return self._cells.carry_out(run, stage, index)
+
+        return per_node((carry_out, enumerate(stage), lambda place: _node_of(place[1])))
+
+    def _verifying(self, seen: set[int], bystanders: Iterable[Seen]) -> Tasks:
+        rest = (run for run in self._runs if run.step.number not in seen)
+        return per_node((self._cells.settle, rest, _node_of), (self._see, bystanders, _node_of_seen))
 
     def _see(self, bystander: Seen) -> Task:
         cell, expected = bystander
@@ -241,8 +243,10 @@ class Transaction:
                 f"{suspects} of them may still change by requests that were on the way: "
                 f"each is read again after {self._policy.settle:g} s"
             )
-        tasks = (*map(self._cells.undo, rest), *map(self._cells.look_at, turned_down))
-        self._scheduler.run(tasks, interruptible=False)
+        self._scheduler.run(
+            per_node((self._cells.undo, rest, _node_of), (self._cells.look_at, turned_down, _node_of)),
+            interruptible=False,
+        )
         end = self._end_of_reverse()
         if end is TransactionState.CLOSED_WITH_EXCEPTIONS:
             self._journal.enter(TransactionState.REVERSE_INCOMPLETE)
@@ -294,6 +298,14 @@ class Transaction:
 
     def _phase(self, name: str, parts: int) -> None:
         self._world.reporter.emit(Event("phase", name, total=parts))
+
+
+def _node_of(run: StepRun) -> str:
+    return run.step.cell.node
+
+
+def _node_of_seen(bystander: Seen) -> str:
+    return bystander.cell.node
 
 
 def runs_of(

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from planner.events import Event
 from planner.grid import Presences
 from planner.model import Presence
 from planner.transaction.cells import Reader
-from planner.transaction.scheduler import Scheduler
+from planner.transaction.scheduler import Scheduler, per_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from planner.model import Cell, Node, Policy
     from planner.reads import ToRead
@@ -75,7 +76,7 @@ def take_inventory(nodes: Iterable[Node], policy: Policy, world: World) -> Inven
         world.reporter.emit(Event("progress", inventory.unreadable.get(name, ""), None, name))
 
     world.reporter.emit(Event("phase", "list", total=len(able)))
-    scheduler_of(policy, world).run(take(node.name) for node in able)
+    scheduler_of(world).run(per_node((take, [node.name for node in able], str)))
     return inventory
 
 
@@ -126,30 +127,14 @@ def observe(
     data = {"watched": watched} if watched else {}
     data |= {"listed": listed} if listed else {}
     world.reporter.emit(Event("phase", "read", total=sum(map(len, cells.values())), data=data))
-    scheduler_of(policy, world).run(_in_turn([_each(look, todo) for todo in cells.values()]))
+    scheduler_of(world).run({node: enumerate(starmap(look, todo)) for node, todo in cells.items()})
     return seen
 
 
-def _each(look: Callable[[Cell, Presence | None], Task], todo: ToRead) -> Iterator[Task]:
-    return (look(cell, expected) for cell, expected in todo)
-
-
-def _in_turn(nodes: list[Iterator[Task]]) -> Iterator[Task]:
-    """One task of each node, then the next of each, as long as there are any."""
-    while nodes:
-        rest = []
-        for tasks in nodes:
-            task = next(tasks, None)
-            if task is not None:
-                rest.append(tasks)
-                yield task
-        nodes = rest
-
-
-def scheduler_of(policy: Policy, world: World) -> Scheduler:
+def scheduler_of(world: World) -> Scheduler:
     """A scheduler for reads, which says that an interrupt is heeded."""
 
     def on_interrupt(_stops: bool) -> None:
         world.reporter.emit(Event("note", "interrupted: what is in flight is awaited"))
 
-    return Scheduler(world.nodes, world.clock, world.control, policy.parallelism, on_interrupt)
+    return Scheduler(world.nodes, world.clock, world.control, on_interrupt)

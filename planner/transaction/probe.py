@@ -9,6 +9,7 @@ from planner.model import Cell
 from planner.results import Probe
 from planner.transaction.cells import Reader
 from planner.transaction.observe import scheduler_of
+from planner.transaction.scheduler import per_node
 from planner.verdict import Method, judge_list, judge_read
 
 if TYPE_CHECKING:
@@ -59,5 +60,5 @@ def probe(
         found[node.name] = Probe(node, tuple(latencies), tuple(failures), listed)
 
     world.reporter.emit(Event("phase", "probe", total=len(nodes) * tries))
-    scheduler_of(policy, world).run(look(node) for node in nodes)
+    scheduler_of(world).run(per_node((look, nodes, lambda node: node.name)))
     return tuple(found[node.name] for node in nodes)

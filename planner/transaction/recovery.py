@@ -45,8 +45,12 @@ def resume(record: Record, policy: Policy, now: float) -> list[StepRun]:
 
 
 def patience(record: Record, policy: Policy) -> Policy:
-    """This run's policy, settling at least as long as the dead run would have."""
-    return replace(policy, settle=max(policy.settle, record.intent.policy.settle))
+    """This run's policy, settling at least as long as the dead run would have.
+
+    Where it had workers, they may have begun a try after its death, and that try settles from then on.
+    """
+    dead = record.intent.policy
+    return replace(policy, settle=max(policy.settle, dead.settle) + dead.linger)
 
 
 def open_steps(states: Iterable[tuple[Step, StepState]]) -> tuple[Step, ...]:

@@ -135,12 +135,16 @@ class Journal:
     def start(self, run: StepRun, stage: Sequence[StepRun], index: int) -> None:
         """Make durable that this step, and the next ones of its stage, may now be touched.
 
+        The nodes need not keep step with each other, so some of them may have been begun before.
+
         Raises:
             StepFailed: the store cannot be written, so nothing may be sent.
         """
         if run.state is not StepState.PENDING:
             return
         for each in stage[index : index + self._wave]:
+            if each.state is not StepState.PENDING:
+                continue  # its node was ahead of the others
             check_step_move(each.state, StepState.STARTED)
             self._durable.setdefault(each.step.number, each.state)
             each.state = StepState.STARTED

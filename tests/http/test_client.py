@@ -95,7 +95,7 @@ def test_a_bug_after_the_request_was_sent_is_unanswered(
         raise ZeroDivisionError("a bug")
 
     run = start(answer(201))
-    monkeypatch.setattr("planner.nodes.exchange._take", bug)
+    monkeypatch.setattr("planner.nodes.exchange.Exchange._take", bug)
     told = run.create()
     assert ends(told) == [TryEnd.UNANSWERED]
     assert judge_write(told, run.dialect).effect is Effect.UNKNOWN

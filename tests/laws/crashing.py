@@ -17,6 +17,7 @@ from planner.cli.main import invoke
 from planner.clock import SystemClock
 from planner.errors import Incomplete, PlannerError, Reversed
 from planner.model import Action, Cell, Node, Policy, Step, StepState, TransactionState
+from planner.nodes.caller import Caller
 from planner.nodes.client import HttpNodes
 from planner.ports import CellMark, Intent, Record, Wave
 from planner.results import Status
@@ -333,15 +334,14 @@ def a_run_that_died_an_hour_ago_is_settled_as_one_of_this_second() -> None:
 
 
 def _all_or_nothing(route: Any) -> Any:
-    def credentials_of_all_nodes_first(self: Any, name: str) -> Any:
-        for each in self._nodes:
-            route(self, each)
-        return route(self, name)
+    def with_the_credential_of_another_one(self: Any, node: Node) -> Any:
+        route(self, replace(node, name="node01"))
+        return route(self, node)
 
-    return credentials_of_all_nodes_first
+    return with_the_credential_of_another_one
 
 
-@law("6.5", wrapped(HttpNodes, "_route", _all_or_nothing))
+@law("6.5", wrapped(Caller, "_route", _all_or_nothing))
 def a_credential_that_cannot_be_had_fails_its_own_node_only() -> None:
     def authorization(node: Node) -> str:
         if node.name == "node01":

@@ -56,7 +56,7 @@ FILE = "file"
 """The digest of the file."""
 STRANGER = "stranger"
 """A group that nobody declared and nobody manages, where a file prunes."""
-SETTLED = "settled"
+SETTLED = "g9"
 """A group that is managed, declared, and there, where nodes list."""
 UNTOUCHED = FINISHED
 """A cell in one of these states, as the store holds it, must not be written."""
@@ -69,6 +69,9 @@ class Life:
         self.scenario = scenario
         rng = self.rng = random.Random(scenario.seed * 7 + 1)
         self.world = World(rng, {name: set() for name in NAMES})
+        self.world.parallelism = scenario.parallelism
+        if scenario.narrow:
+            self.world.narrow = {scenario.narrow: 1}
         self.world.timeline = [] if keep_timeline else None
         self.store = MemoryStore(seed=scenario.seed + 3)
         self.store.say = self.world.say if keep_timeline else None

@@ -44,6 +44,10 @@ class Part:
             raise Violation(f"a request out of scope: {call}")
         self._world.submit(call)
 
+    def room(self, node: str) -> int:
+        """See the port."""
+        return self._world.room(node)
+
     def wait(self, until: float) -> Answer | None:
         """See the port."""
         return self._world.wait(until)

@@ -36,6 +36,7 @@ class Scenario:
     lag: float = 0.0  # seconds that every list is older than the cluster
     prune: bool = False  # the nodes list, and the file prunes what nobody declared
     protect: bool = False  # the file protects a group
+    narrow: str = ""  # a node that takes one call at a time, so that the others get ahead of it
     part: bool = False  # the plan is about a part of the cluster; the apply that comes after it is not
 
     def __str__(self) -> str:
@@ -67,6 +68,7 @@ def scenario_of(seed: int) -> Scenario:
     if rng.random() < 0.1:
         scenario.store_fails = rng.choice((0.1, 0.5, 1.0))
     scenario.canary = rng.random() < 0.1
+    scenario.narrow = rng.choice((*NAMES, "", "", "", "", ""))
     if rng.random() < 0.05:
         scenario.stolen_after = rng.choice((0.01, 0.1, 1.0, 15.0))
     if scenario.signal_in is not None:

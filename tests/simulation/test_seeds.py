@@ -66,7 +66,7 @@ def test_a_life_that_breaks_the_invariant_is_told_for_people() -> None:
         assert re.search(line, story), line
 
 
-ENOUGH = 3000
+ENOUGH = 4000
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS.keys())

@@ -139,6 +139,8 @@ class World:
     nodes: dict[str, set[str]]
     faults: Faults = field(default_factory=Faults)
     backoff: float = 0.2
+    parallelism: int = 16  # calls in flight
+    narrow: dict[str, int] = field(default_factory=dict)  # node: so many of them at most
     time: float = 1000.0
     refuses: set[Cell] = field(default_factory=set)  # creates of these cells answer 403
     dead: dict[str, tuple[float, float]] = field(
@@ -165,6 +167,7 @@ class World:
     _life: int = 0  # raised by a crash: what an older life sent may still land, but is not answered
     _generation: int = 0
     _lied: dict[tuple[str, str], int] = field(default_factory=dict)
+    _flying: list[str] = field(default_factory=list)  # the node of every call that is not answered
 
     # Clock.
 
@@ -211,6 +214,7 @@ class World:
     def die(self) -> None:
         """What was sent may still land; nobody waits for it, and nothing is tried again."""
         self._life += 1
+        self._flying.clear()
         self.signals = 0
         self.deadline = float("inf")
 
@@ -223,8 +227,14 @@ class World:
 
     # Nodes.
 
+    def room(self, node: str) -> int:
+        """See `planner.ports.Nodes`."""
+        room = self.parallelism - len(self._flying)
+        return min(room, self.narrow[node] - self._flying.count(node)) if node in self.narrow else room
+
     def submit(self, call: Call) -> None:
         """See `planner.ports.Nodes`."""
+        self._flying.append(call.node)
         if call.method in WRITES:
             self.before_write(call)
         if self.crash_in is not None:
@@ -244,6 +254,7 @@ class World:
             self.time, _, act, request = heapq.heappop(heap)
             answer = act(request) if request is not None else act()
             if answer is not None:
+                self._flying.remove(answer.call.node)
                 return answer
         self.time = max(self.time, until)
         return None

@@ -186,6 +186,7 @@ def test_every_setting_has_its_twin(name: str) -> None:
     other: dict[str, tuple[str, Any]] = {
         "file": ("other.yaml", "other.yaml"), "nodes": ("a=http://a", "a=http://a"), "retries": ("7", 7),
         "retry_status": ("503, 429,503", (429, 503)), "parallelism": ("2", 2),
+        "executor": ("threads", "threads"), "scheduler": ("tcp://h:8786", "tcp://h:8786"),
         "log_level": ("debug", "debug"),
         "store": ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
         "log_format": ("json", "json"), "color": ("never", "never"),

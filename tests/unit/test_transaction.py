@@ -437,12 +437,12 @@ def test_a_permit_that_is_missing_for_a_moment_fails_nothing() -> None:
 
 
 def test_a_node_that_cannot_be_read_is_not_read_on_and_the_others_are() -> None:
-    bench = Bench()
+    bench = Bench(parallelism=1)
     bench.world.dead = {"node02": (0.0, float("inf"))}
     cells: list[tuple[Cell, Presence | None]] = [
         (Cell(f"g{n}", name), None) for n in range(5) for name in NAMES
     ]
-    seen = observe(by_node(cells), NODES, replace(bench.policy, parallelism=1), bench.ports)
+    seen = observe(by_node(cells), NODES, bench.policy, bench.ports)
     assert list(seen.unreadable) == ["node02"]
     assert seen.unreadable["node02"] == "g0 on node02: refused after 5 tries"
     assert set(seen.presences) == {cell for cell, _ in cells if cell.node != "node02"}

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.cli.completion import complete_nodes
+from planner.cli.crews import reads_of, reads_to_apply
 from planner.cli.files import read_plan
 from planner.cli.options import (
     OUTLETS,
+    WORKERS,
     Command,
     allowance_options,
     format_option,
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 @allowance_options
 @format_option
 @quiet_option
-@settings_options(also=OUTLETS)
+@settings_options(also=OUTLETS | WORKERS)
 def command(
     *,
     plan_file: Path | None,
@@ -92,7 +94,7 @@ def command(
             plan = loaded or _plan(session, desired, allowances, scope)
             if loaded is None and plan.has_changes and not yes:
                 _ask()
-            with session.world(desired.nodes, writes=True) as world:
+            with session.world(desired.nodes, writes=True, reads=reads_to_apply(plan)) as world:
                 result = apply_plan(plan, desired, store, lease, session.settings.policy(), world, first)
         if (result.number, result.already, loaded) == (None, None, None):
             session.view.unapplied(plan)
@@ -133,7 +135,7 @@ def _plan(session: Session, desired: Desired, allowances: Allowances, scope: Sco
     from planner.guards import refused
     from planner.views.report import report_of
 
-    with session.world(desired.nodes) as world:
+    with session.world(desired.nodes, reads=reads_of(desired)) as world:
         plan = make_plan(desired, session.store(), session.settings.policy(), world, allowances, scope)
     session.view.report(report_of(plan, file=desired.origin))
     if plan.refusals:

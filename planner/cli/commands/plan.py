@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from planner.cli.crews import reads_of
 from planner.cli.options import (
+    WORKERS,
     Command,
     allowance_options,
     quiet_option,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 @allowance_options
 @report_options
 @quiet_option
-@settings_options()
+@settings_options(also=WORKERS)
 def command(
     *,
     out: Path | None,
@@ -68,7 +70,7 @@ def command(
         store = session.store()
         doubts = warn_of_unfinished(session, desired, saves=out is not None)
         allowances = Allowances(allow_deletes, allow_delete_adopted, allow_lossy_delete)
-        with session.world(desired.nodes) as world:
+        with session.world(desired.nodes, reads=reads_of(desired)) as world:
             planned = survey(desired, store, session.settings.policy(), world, allowances, scope)
         plan = planned.plan
         outputs.write(

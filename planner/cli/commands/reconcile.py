@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from planner.cli.options import UNATTENDED, Command, format_option, quiet_option, settings_options
+from planner.cli.crews import reads_of, reads_to_apply
+from planner.cli.options import UNATTENDED, WORKERS, Command, format_option, quiet_option, settings_options
 from planner.cli.session import Session
 from planner.errors import ChangesPending, FileInvalid, Locked, PlannerError, StalePlan, WrongUsage
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 )
 @format_option
 @quiet_option
-@settings_options(also=UNATTENDED)
+@settings_options(also=UNATTENDED | WORKERS)
 def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags: str | None) -> int:
     """Finish what a dead run left, then repair drift. Never asks; made for a scheduler.
 
@@ -112,7 +113,7 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
 
     store, policy = session.store(), session.settings.policy()
     check_elsewhere(store, desired)
-    with session.world(desired.nodes) as world:
+    with session.world(desired.nodes, reads=reads_of(desired)) as world:
         plan = make_plan(desired, store, policy, world)
     _show(session, plan, desired)
     try:
@@ -124,7 +125,7 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
         session.view.unapplied(plan)
         return
     check_pause(plan, store, session.clock, session.settings.backoff_after_failure)
-    with session.world(desired.nodes, writes=True) as world:
+    with session.world(desired.nodes, writes=True, reads=reads_to_apply(plan)) as world:
         result = apply_plan(plan, desired, store, lease, policy, world, command="reconcile")
     if result.number is None:
         session.view.unapplied(plan)
@@ -154,7 +155,7 @@ def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
         )
     check_finished(store, desired.cluster)
     check_elsewhere(store, desired)
-    with session.world(desired.nodes) as world:
+    with session.world(desired.nodes, reads=reads_of(desired)) as world:
         plan = make_plan(desired, store, session.settings.policy(), world)
     _show(session, plan, desired)
     if plan.has_changes:
