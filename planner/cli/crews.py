@@ -50,7 +50,7 @@ def crew_of(
         from planner.nodes.dask import DaskCrew
 
         try:
-            dask = DaskCrew(settings.scheduler, horizon, clock)
+            dask = DaskCrew(settings.scheduler, horizon, clock, settings.connect_timeout)
         except ImportError as error:
             raise WorkersMissing(
                 "Dask is not installed",
@@ -66,9 +66,9 @@ def crew_of(
             ) from error
         stack.callback(dask.close)
         return dask
-    from planner.nodes.processes import ProcessCrew, usable_cores
+    from planner.nodes.processes import ProcessCrew, usable_processes
 
-    if settings.executor == "auto" and usable_cores() == 1:
+    if settings.executor == "auto" and usable_processes() == 1:
         return None
     processes = ProcessCrew(horizon, alone=settings.executor == "processes")
     stack.callback(processes.close)

@@ -35,9 +35,7 @@ class DaskCrew:
 
     alone = True
 
-    def __init__(
-        self, scheduler: str, horizon: Callable[[], float], clock: Clock, timeout: float = 10.0
-    ) -> None:
+    def __init__(self, scheduler: str, horizon: Callable[[], float], clock: Clock, timeout: float) -> None:
         """Connect to the scheduler.
 
         Args:

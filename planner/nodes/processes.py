@@ -35,8 +35,14 @@ BOOT = (
 MOST_LIVES = 3
 """Times that every process is started: one that cannot live here is not started for ever."""
 
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Of a container (cgroup v2): microseconds of CPU time per so many microseconds, or ``max``."""
+MOST_PROCESSES = 8
+"""Beyond these, the process that plans has enough to do with what they read."""
+
+MEMORY_OF_ONE = 64 * 2**20
+"""Bytes that one takes, at most. All together may take half of a container's."""
+
+CONTAINER = Path("/sys/fs/cgroup")
+"""Where a container's limits are (cgroup v2); each is a number, or ``max``."""
 
 
 class ProcessGone(Exception):
@@ -173,7 +179,7 @@ def serve(threads: int) -> None:
 
 
 class ProcessCrew:
-    """Worker processes: as many as there are cores, each with its share of the requests in flight."""
+    """Worker processes, each with its share of the requests in flight."""
 
     def __init__(self, horizon: Callable[[], float], *, alone: bool, processes: int | None = None) -> None:
         """Start nothing yet.
@@ -181,12 +187,12 @@ class ProcessCrew:
         Args:
             horizon: until when a permit lasts that nobody renews (monotonic seconds).
             alone: whether they carry out everything, or reads alone, beside threads.
-            processes: how many; None for one per core.
+            processes: how many; None for as many as are of use here.
         """
         self.alone = alone
         self.trouble = ""
         self._horizon = horizon
-        self._most = processes or usable_cores()
+        self._most = processes or usable_processes()
         self._processes: list[WorkerProcess] = []
 
     def recruit(self, manner: Manner, lanes: Sequence[Lane]) -> Iterable[Future[Lane]]:
@@ -236,10 +242,13 @@ class ProcessCrew:
         return coming
 
 
-def usable_cores() -> int:
-    """Cores that this process may use: of its affinity, and of its container's quota."""
+def usable_processes() -> int:
+    """How many are of use: one per core of our affinity and our container's quota, and as memory allows."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    most = min(cores, MOST_PROCESSES)
     with suppress(OSError, ValueError):
-        quota, _, period = CPU_QUOTA.read_text("ascii").partition(" ")
-        cores = min(cores, max(1, int(quota) // int(period)))
-    return cores
+        quota, _, period = (CONTAINER / "cpu.max").read_text("ascii").partition(" ")
+        most = min(most, int(quota) // int(period))
+    with suppress(OSError, ValueError):
+        most = min(most, int((CONTAINER / "memory.max").read_text("ascii")) // 2 // MEMORY_OF_ONE)
+    return max(most, 1)

@@ -36,8 +36,9 @@ BATCH_TIME = 0.1
 FEW_WAITING, MANY_WAITING = 1.0, 2.0
 """Batches that wait for others, as far as the times tell; the window grows below and shrinks above."""
 
-AGING = 1.02
-"""Growth of the best time with every batch: a node may have become slower for good."""
+PROBE = 10.0
+"""Seconds after which the window begins anew, and the best time with it, as in BBR (Cardwell et al., 2016): a
+node may have become slower for good."""
 
 UNAVAILABLE = 503
 SMOOTHING = 0.3
@@ -46,7 +47,7 @@ SMOOTHING = 0.3
 class _Flow:
     """One node: what waits for it, what is under way, and how it is doing."""
 
-    __slots__ = ("best", "busy", "cut_at", "outstanding", "pace", "queue", "starting", "window")
+    __slots__ = ("best", "busy", "cut_at", "outstanding", "pace", "probed_at", "queue", "starting", "window")
 
     def __init__(self) -> None:
         self.queue: deque[Call] = deque()
@@ -56,7 +57,7 @@ class _Flow:
         self.starting = True
         self.pace = 0.0  # seconds per call, smoothed; 0 before the first
         self.best = float("inf")
-        self.cut_at = float("-inf")
+        self.cut_at = self.probed_at = float("-inf")
 
     @property
     def size(self) -> int:
@@ -73,7 +74,9 @@ class _Flow:
                 self.cut_at = now
             self.starting = False
             return
-        self.best = min(AGING * self.best, pace)
+        if now - self.probed_at > PROBE:
+            self.window, self.best, self.starting, self.probed_at = float(FIRST_WINDOW), pace, True, now
+        self.best = min(self.best, pace)
         waiting = self.window * (1 - self.best / pace) if pace else 0.0
         if waiting < FEW_WAITING:
             self.window = min(float(most), self.window + (1 if self.starting else 1 / self.window))

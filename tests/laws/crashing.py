@@ -299,9 +299,9 @@ def _leave_dead_run(url: str, nodes: tuple[Node, ...]) -> None:
         lease.commit(number, Wave(marks))
 
 
-def left_by_a_dead_run() -> Bench:
+def left_by_a_dead_run(linger: float = 0.0) -> Bench:
     """An apply that died at its second write, whose first one is done."""
-    bench = Bench("a", parallelism=1)
+    bench = Bench("a", parallelism=1, linger=linger)
     bench.on(POST, "a", "node02", bench.interrupt_twice)
     with pytest.raises(Incomplete):
         bench.apply()

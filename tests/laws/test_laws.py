@@ -6,10 +6,10 @@ import pytest
 
 from planner.errors import PlannerError
 from planner.transaction.scheduler import StepFailed
-from tests.laws import acting, crashing, guarding, locking, parting, reversing, watching
+from tests.laws import acting, crashing, guarding, locking, parting, reversing, watching, working
 from tests.laws.book import BOOK, Breach, Law, sentences
 
-SCENARIOS = (acting, reversing, crashing, locking, guarding, watching, parting)
+SCENARIOS = (acting, reversing, crashing, locking, guarding, watching, parting, working)
 BREACHES = [
     pytest.param(law, breach, id=f"{law.name}-{number}")
     for law in BOOK
