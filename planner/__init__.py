@@ -5,10 +5,12 @@
     the core, without I/O, clock or randomness
         model.py        the words as types: Node, Group, Cell, Step, Plan, the states and their legal moves
         scope.py        patterns of groups and nodes: the part of a cluster that a plan is about
+        grid.py         a million cells in little memory: how they were seen, and which are managed
+        reads.py        which cells a plan reads by themselves, and which the nodes' lists show well enough
         diff.py         what differs between the file, the store's memory and the nodes
         guards.py       what may stand against a plan: limits, protection, loss
         plan.py         the differences as an ordered plan;  undo.py: the reverse of a transaction, as a plan
-        codec.py        plan files: versioned JSON with a digest
+        codec.py        plan files: versioned JSON with a digest;  jsontext.py: JSON in pieces
         verdict.py      what the answers of an unreliable node mean;  hints.py: which key of cluster.api helps
         ports.py        what the engine asks of the world: Nodes, Store, Clock, Control, Reporter
         events.py       what a run tells its reporter;  results.py: how a use case ends well

@@ -8,20 +8,25 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from planner.errors import StalePlan
+from planner.jsontext import Rows, canonical, laid_out, plain
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
 from planner.scope import PlanScope, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Iterator
 
 FORMAT = "planner.plan"
 VERSION = 1
 CONTRACT = Dialect()
-CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
     """The plan as plain JSON data; the order of keys is fixed."""
+    return plain(_body(plan))
+
+
+def _body(plan: Plan) -> dict[str, Any]:
+    """The same, with `Rows` for what there may be a million of."""
     part = {} if plan.scope is None else {"scope": asdict(plan.scope)}
     return {
         "cluster": plan.cluster,
@@ -30,23 +35,11 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "source": plan.source,
         "created": plan.created,
         "nodes": [node_to_dict(node) for node in plan.nodes],
-        "steps": [
-            {
-                "number": step.number,
-                "action": step.action.value,
-                "group": step.cell.group,
-                "node": step.cell.node,
-                "reason": step.reason,
-            }
-            for step in plan.steps
-        ],
-        "adopts": _cells(plan.adopts),
-        "forgets": _cells(plan.forgets),
-        "kept": _cells(plan.kept),
-        "bystanders": [
-            {"group": seen.cell.group, "node": seen.cell.node, "presence": seen.presence.value}
-            for seen in plan.bystanders
-        ],
+        "steps": Rows(_step_to_dict, plan.steps),
+        "adopts": Rows(Cell._asdict, plan.adopts),
+        "forgets": Rows(Cell._asdict, plan.forgets),
+        "kept": Rows(Cell._asdict, plan.kept),
+        "bystanders": Rows(_seen_to_dict, plan.bystanders),
         "protects": list(plan.protects),
         "unprotects": list(plan.unprotects),
         "base": plan.base,
@@ -60,6 +53,20 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "allowances": list(plan.allowances),
         **part,
     }
+
+
+def _step_to_dict(step: Step) -> dict[str, Any]:
+    return {
+        "number": step.number,
+        "action": step.action.value,
+        "group": step.cell.group,
+        "node": step.cell.node,
+        "reason": step.reason,
+    }
+
+
+def _seen_to_dict(seen: Seen) -> dict[str, str]:
+    return {"group": seen.cell.group, "node": seen.cell.node, "presence": seen.presence.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,47 +84,30 @@ class Sealed:
 
 def seal(plan: Plan) -> Sealed:
     """Write a plan down once, and take its digest."""
-    canonical = CANONICAL.encode(plan_to_dict(plan))
-    return Sealed(canonical, _sha256(canonical))
+    text = "".join(canonical(_body(plan)))
+    return Sealed(text, _sha256([text]))
 
 
 def digest(plan: Plan) -> str:
     """SHA-256 over the canonical JSON of the plan, in hex."""
-    return seal(plan).digest
+    return _digest(_body(plan))
 
 
 def document_of(plan: Plan) -> dict[str, Any]:
-    """What a plan file holds: the plan, and the digest of it."""
-    body = plan_to_dict(plan)
+    """What a plan file holds: the plan, and the digest of it. What there may be a million of are `Rows`."""
+    body = _body(plan)
     return {"format": FORMAT, "version": VERSION, "digest": _digest(body), "plan": body}
 
 
 def dump_plan(plan: Plan) -> str:
     """The text of a plan file, laid out for people."""
-    return lay_out(document_of(plan), ensure_ascii=False) + "\n"
+    return "".join(plan_text(plan))
 
 
-def lay_out(document: dict[str, Any], *, ensure_ascii: bool = True) -> str:
-    """JSON text with one step, cell or node in a line; a line differs where its step does.
-
-    It is written line by line, since the standard library indents in Python: slowly.
-    """
-    encode = json.JSONEncoder(ensure_ascii=ensure_ascii, check_circular=False).encode
-    return _lay_out(document, encode, "", 2)
-
-
-def _lay_out(value: Any, encode: Callable[[Any], str], margin: str, depth: int) -> str:
-    """Objects are opened to a depth, and lists in them to their items."""
-    inner = f"{margin} "
-    if isinstance(value, dict) and value and depth:
-        items = [f"{encode(key)}: {_lay_out(each, encode, inner, depth - 1)}" for key, each in value.items()]
-        opening, closing = "{}"
-    elif isinstance(value, list) and value:
-        items = [encode(each) for each in value]
-        opening, closing = "[]"
-    else:
-        return encode(value)
-    return f"{opening}\n{inner}" + f",\n{inner}".join(items) + f"\n{margin}{closing}"
+def plan_text(plan: Plan) -> Iterator[str]:
+    """The same in pieces."""
+    yield from laid_out(document_of(plan), ensure_ascii=False)
+    yield "\n"
 
 
 def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
@@ -260,15 +250,14 @@ def _check_scope(plan: Plan, scope: PlanScope) -> None:
 
 
 def _digest(body: dict[str, Any]) -> str:
-    return _sha256(CANONICAL.encode(body))
+    return _sha256(canonical(body))
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _cells(cells: tuple[Cell, ...]) -> list[dict[str, str]]:
-    return [{"group": cell.group, "node": cell.node} for cell in cells]
+def _sha256(pieces: Iterable[str]) -> str:
+    found = hashlib.sha256()
+    for piece in pieces:
+        found.update(piece.encode())
+    return found.hexdigest()
 
 
 def _load_scope(data: dict[str, Any]) -> PlanScope:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from planner.model import Action, Cell, Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from planner.model import Desired, Group, Managed, Node
     from planner.ports import Knowledge, Watched
@@ -56,11 +56,13 @@ class Lists:
     """What nodes list. It finds groups that nobody knows of; that one is absent it never shows.
 
     Attributes:
-        groups: the ids, by the name of each node that can list.
+        nodes: the names of those that were asked and answered.
+        holders: who lists it, by the id of each group.
         read: those of the `strangers` whose cells were read, since they are to be deleted.
     """
 
-    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    nodes: frozenset[str] = frozenset()
+    holders: Mapping[str, Collection[str]] = field(default_factory=dict)
     read: tuple[str, ...] = ()
 
 
@@ -95,9 +97,11 @@ def undeclared(desired: Desired, knowledge: Knowledge) -> tuple[str, ...]:
     declared = {group.id for group in desired.groups}
     urls = {node.url for node in desired.nodes}
     order: dict[str, int] = {}
-    for (group, url), managed in knowledge.managed.items():
-        if group not in declared and url in urls:
-            order[group] = min(managed.order, order.get(group, managed.order))
+    for group in knowledge.managed.groups:
+        if group not in declared:
+            orders = [each.order for each in knowledge.managed.of(group) if each.url in urls]
+            if orders:
+                order[group] = min(orders)
     return tuple(sorted(order, key=lambda group: (order[group], group)))
 
 
@@ -132,7 +136,7 @@ def part_of(desired: Desired, knowledge: Knowledge, scope: Scope) -> tuple[Desir
         for group in desired.groups
         if group.id in chosen
     )
-    managed = {key: cell for key, cell in knowledge.managed.items() if cell.group in chosen}
+    managed = knowledge.managed.only(chosen)
     watched = tuple(each for each in knowledge.watched if each.group in chosen)
     part = replace(desired, nodes=nodes, groups=groups)
     return part, replace(knowledge, managed=managed, watched=watched)
@@ -141,20 +145,7 @@ def part_of(desired: Desired, knowledge: Knowledge, scope: Scope) -> tuple[Desir
 def strangers(desired: Desired, knowledge: Knowledge, lists: Lists) -> tuple[str, ...]:
     """Groups that some node lists, and that are neither declared, managed nor watched; sorted."""
     known = set(known_groups(desired, knowledge))
-    return tuple(sorted({group for groups in lists.groups.values() for group in groups} - known))
-
-
-def cells_to_read(
-    desired: Desired, knowledge: Knowledge, lists: Lists = NO_LISTS
-) -> Iterator[tuple[Cell, Presence | None]]:
-    """Every cell of every group declared, managed, watched or to be pruned, with what is expected of it.
-
-    A cell that is managed, or listed, is expected to be present, so that a lying 'not found' is asked twice.
-    """
-    for group in (*known_groups(desired, knowledge), *lists.read):
-        for node in desired.nodes:
-            known = (group, node.url) in knowledge.managed or group in lists.groups.get(node.name, ())
-            yield Cell(group, node.name), Presence.PRESENT if known else None
+    return tuple(sorted(lists.holders.keys() - known))
 
 
 def diff(
@@ -165,7 +156,7 @@ def diff(
     allow_delete_adopted: bool = False,
     further: Iterable[str] = (),
 ) -> Changes:
-    """Compare. `presences` holds every cell of `cells_to_read`; a missing one is a bug (KeyError)."""
+    """Compare. `presences` holds every cell of every group in question; a missing one is a bug (KeyError)."""
     draft = _Draft([], [], [], [], [], [])
     late = {(each.group, each.url): each for each in knowledge.watched}
     # Deletes come in the reverse of this order: what nobody declared last, and by name.
@@ -178,11 +169,17 @@ def diff(
     wishes += [(group.id, group) for group in desired.groups]
     for name, group in wishes:
         chosen = frozenset(group.nodes) if group else frozenset()
+        known = knowledge.managed.urls(name)
         for node in desired.nodes:
             cell, key = Cell(name, node.name), (name, node.url)
             wish = group.state if group and node.name in chosen else None
-            managed = knowledge.managed.get(key)
             seen, moved = presences[cell], None
+            if node.url not in known:
+                managed = None
+            elif wish is seen is Presence.PRESENT and key not in late:
+                continue  # as it should be, like most of a million cells
+            else:
+                managed = knowledge.managed[key]
             prune = desired.prune and key not in knowledge.others
             if key in late:
                 moved = _late(cell, late[key], wish, seen, managed, prune=prune)
@@ -280,13 +277,14 @@ def wiped_nodes(
     desired: Desired, knowledge: Knowledge, presences: Mapping[Cell, Presence]
 ) -> tuple[Node, ...]:
     """Nodes on which every managed cell reads absent: a new machine, or a wrong route."""
-    wiped = []
-    for node in desired.nodes:
-        seen = [
-            presences[Cell(group, node.name)]
-            for group, url in knowledge.managed
-            if url == node.url and Cell(group, node.name) in presences
-        ]
-        if seen and all(presence is Presence.ABSENT for presence in seen):
-            wiped.append(node)
-    return tuple(wiped)
+    return tuple(node for node in desired.nodes if _is_wiped(node, knowledge, presences))
+
+
+def _is_wiped(node: Node, knowledge: Knowledge, presences: Mapping[Cell, Presence]) -> bool:
+    cells = (Cell(group, node.name) for group in knowledge.managed.on(node.url))
+    seen = False
+    for presence in filter(None, map(presences.get, cells)):
+        seen = True
+        if presence is Presence.PRESENT:
+            return False
+    return seen

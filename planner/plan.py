@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.diff import NO_LISTS, diff, part_of, strangers, wiped_nodes
+from planner.grid import Presences
 from planner.guards import DELETES, base_of, guards, protection_of
 from planner.model import Cell, Limits, Plan, Seen, Step
 from planner.scope import patterns_of
@@ -38,7 +39,7 @@ def build(  # noqa: PLR0913  (what was read, and one argument per allowance)
     Args:
         desired: the file.
         knowledge: what the store knows of the cluster.
-        presences: every cell of every group declared or managed, as read; of those in scope.
+        presences: every cell of every group declared or managed, as seen; of those in scope.
         lossy: cells whose record shows more than the id.
         allow_delete_adopted: whether adopted groups that are no longer declared are deleted.
         allow_lossy: whether records that show more than the id may be deleted.
@@ -78,14 +79,12 @@ def _unmanaged(
 
     Of groups that were read the reads count, of all others the lists.
     """
-    if not lists.groups:
+    if not lists.nodes:
         return ()
-    cells = [cell for cell in changes.unmanaged if cell.node in lists.groups]
+    cells = [cell for cell in changes.unmanaged if cell.node in lists.nodes]
     unknown = filter(scope.includes_group, strangers(desired, knowledge, lists))
     unread = set(unknown).difference(lists.read)
-    cells += [
-        Cell(group, name) for name, groups in lists.groups.items() for group in unread.intersection(groups)
-    ]
+    cells += [Cell(group, name) for group in unread for name in lists.holders[group]]
     order = {node.name: position for position, node in enumerate(desired.nodes)}
     return tuple(sorted(cells, key=lambda cell: (cell.group, order[cell.node])))
 
@@ -164,9 +163,14 @@ def _unprotects(desired: Desired, knowledge: Knowledge, changes: Changes, scope:
     """
     declared = {group.id: group.protect for group in desired.groups}
     urls = {node.name: node.url for node in desired.nodes}
+    here = frozenset(urls.values())
     forgotten = {(cell.group, urls[cell.node]) for cell in changes.forgets}
-    stays = knowledge.managed.keys() - forgotten
-    left = {group for group, url in stays if not scope.is_all or url in urls.values()}
+    left = {
+        group
+        for group in knowledge.protected
+        for cell in knowledge.managed.of(group)
+        if (group, cell.url) not in forgotten and (not scope.is_all or cell.url in here)
+    }
     left.update(each.group for each in knowledge.watched)
     free = (group for group in knowledge.protected if not declared.get(group, group in left))
     return tuple(sorted(filter(scope.includes_group, free)))
@@ -176,8 +180,10 @@ def _bystanders(
     nodes: Iterable[Node], changes: Changes, steps: Iterable[Step], presences: Mapping[Cell, Presence]
 ) -> tuple[Seen, ...]:
     """Every other cell of the touched groups, as seen: what must still hold when the plan is applied."""
-    written = {step.cell for step in steps}
     names = [node.name for node in nodes]
+    written = Presences(names)  # there may be a million of them
+    for step in steps:
+        written.see(step.cell, step.after)
     cells = (Cell(group, name) for group in sorted(changes.groups()) for name in names)
     return tuple(Seen(cell, presences[cell]) for cell in cells if cell not in written)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from planner.events import Event
+from planner.grid import ManagedCells
 from planner.model import Cell, Managed, Node, Policy, Presence, Step, StepState, TransactionState
 from planner.verdict import Answer, Call
 
@@ -217,7 +218,7 @@ class Knowledge:
 
     store: str
     serial: int = 0
-    managed: dict[tuple[str, str], Managed] = field(default_factory=dict)
+    managed: ManagedCells = field(default_factory=ManagedCells)
     nodes: tuple[tuple[str, str], ...] = ()
     source: str = ""
     unfinished: int | None = None
@@ -288,6 +289,9 @@ class Store(Protocol):
 
     def knowledge(self, cluster: str) -> Knowledge:
         """What is known of the cluster; an unknown cluster is empty."""
+
+    def unfinished(self, cluster: str) -> int | None:
+        """The number of the cluster's unfinished transaction, as `knowledge` has it, without all the rest."""
 
     def clusters(self) -> tuple[str, ...]:
         """The names of the clusters that the store knows."""

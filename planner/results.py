@@ -35,11 +35,11 @@ class Aside(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Everything that was read for a plan, the groups that do not change among it.
+    """Everything that was looked at for a plan, the groups that do not change among it.
 
     Attributes:
         groups: ids, in the file's order; then those that the file does not name.
-        presences: of every cell that was read; by reference, since there may be a million.
+        presences: of every cell, as it was read or listed; by reference, since there may be a million.
     """
 
     groups: tuple[str, ...]

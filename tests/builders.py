@@ -15,6 +15,7 @@ from planner.app import apply_plan, make_plan, recover, steps_to_set_aside, what
 from planner.app.planning import Allowances
 from planner.errors import PlannerError, Reversed, StoreFailed
 from planner.events import Event
+from planner.grid import ManagedCells
 from planner.model import (
     Action,
     Cell,
@@ -100,7 +101,9 @@ def managed(*ids: str, names: Iterable[str] = NAMES, adopted: bool = False) -> d
 def knowledge(cells: Mapping[tuple[str, str], Managed] | None = None, **more: Any) -> Knowledge:
     """What a store knows: these managed cells, on the usual nodes."""
     nodes = more.pop("nodes", tuple((node.name, node.url) for node in NODES))
-    return Knowledge("store", more.pop("serial", 1), dict(cells or {}), nodes, **more)
+    return Knowledge(
+        "store", more.pop("serial", 1), ManagedCells.collect((cells or {}).values()), nodes, **more
+    )
 
 
 def seen(present: Mapping[str, Iterable[str]], *absent: str) -> dict[Cell, Presence]:

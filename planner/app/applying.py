@@ -14,6 +14,7 @@ from planner.events import Event
 from planner.guards import guards_now, protection_of, refused
 from planner.model import Action, Cell, Managed, Node, StepState, TransactionState
 from planner.ports import Closing, Intent
+from planner.reads import by_node
 from planner.results import Applied
 from planner.scope import patterns_of
 from planner.transaction import Abandoned, Transaction, runs_of
@@ -67,7 +68,7 @@ def apply_plan(
             lease.apply_file(source)
         tidy(desired, store, lease, policy, world, scope)
         return Applied(plan)
-    seen = read(_expected(plan), plan.nodes, policy, world)
+    seen = read(by_node(_expected(plan)), plan.nodes, policy, world)
     if already is not None:
         return _confirm_applied(plan, already, seen, knowledge.protected)
     _check_seen(plan, seen)

@@ -8,6 +8,7 @@ from planner.app.endings import by_group
 from planner.errors import PlannerError, WrongUsage
 from planner.model import Cell, Presence
 from planner.ports import Watched, Wave
+from planner.reads import by_node
 from planner.results import Aside
 from planner.scope import EVERYTHING
 from planner.transaction import Abandoned, RunInterrupted, observe
@@ -132,20 +133,24 @@ def _verified(
     """
     urls = {node.name: node.url for node in desired.nodes}
     names = {node.url: node.name for node in desired.nodes if scope.includes_node(node.name)}
+    asides = [
+        each
+        for each in to_watch(store, desired.cluster, policy, world.clock)
+        if each.aside and each.url in names and scope.includes_group(each.group)
+    ]
+    if not asides:
+        return set()
     managed = store.knowledge(desired.cluster).managed
     wanted: dict[Cell, Presence] = {}
-    for watched in to_watch(store, desired.cluster, policy, world.clock):
-        if watched.aside and watched.url in names and scope.includes_group(watched.group):
-            pruned = desired.prune and (watched.group, watched.url) not in managed
-            wish = Presence.ABSENT if pruned else watched.outcome
-            wanted[Cell(watched.group, names[watched.url])] = wish
-    if not wanted:
-        return set()
+    for each in asides:
+        pruned = desired.prune and (each.group, each.url) not in managed
+        wanted[Cell(each.group, names[each.url])] = Presence.ABSENT if pruned else each.outcome
     for group in desired.groups:
         for node in group.nodes:
             if Cell(group.id, node) in wanted:
                 wanted[Cell(group.id, node)] = group.state
     # 'Absent' closes the cell here, so it is confirmed, whatever is wanted: a single 404 can lie.
-    seen = observe(((cell, Presence.PRESENT) for cell in wanted), desired.nodes, policy, world)
+    cells = by_node((cell, Presence.PRESENT) for cell in wanted)
+    seen = observe(cells, desired.nodes, policy, world)
     verified = (cell for cell, wish in wanted.items() if seen.presences.get(cell) is wish)
     return {(cell.group, urls[cell.node]) for cell in verified}

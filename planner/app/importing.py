@@ -9,6 +9,7 @@ from planner.app.planning import check_supported, read, take_lists, unreadable
 from planner.desired import id_problem
 from planner.errors import WrongUsage
 from planner.model import Cell, Presence
+from planner.reads import by_node
 from planner.results import Imported
 
 if TYPE_CHECKING:
@@ -35,22 +36,28 @@ def holdings(desired: Desired, named: Sequence[str], policy: Policy, world: Worl
     check_supported(desired)
     nodes = desired.nodes
     if named:
-        cells = [(Cell(group, node.name), Presence.PRESENT) for group in named for node in nodes]
-        seen = read(cells, nodes, policy, world, then="try again")
-        there = [cell for cell, presence in seen.presences.items() if presence is Presence.PRESENT]
-        held = {n.name: frozenset(cell.group for cell in there if cell.node == n.name) for n in nodes}
+        cells = ((Cell(group, node.name), Presence.PRESENT) for group in named for node in nodes)
+        seen = read(by_node(cells), nodes, policy, world, then="try again")
+        held: dict[str, list[str]] = {}
+        for cell, presence in seen.presences.items():
+            if presence is Presence.PRESENT:
+                held.setdefault(cell.group, []).append(cell.node)
     else:
         _check_lists(desired)
         inventory = take_lists(nodes, policy, world)
         if inventory.unreadable:
             raise unreadable(inventory.unreadable, nodes, then="try again")
-        held = inventory.groups
-    found = sorted(frozenset[str]().union(*held.values()))
-    holders = {group: tuple(n.name for n in nodes if group in held[n.name]) for group in found}
+        held = inventory.holders
+    order = {node.name: position for position, node in enumerate(nodes)}
+    found = sorted(held)
     return Imported(
         desired.cluster,
         nodes,
-        groups=tuple((group, names) for group, names in holders.items() if not id_problem(group)),
+        groups=tuple(
+            (group, tuple(sorted(held[group], key=order.__getitem__)))
+            for group in found
+            if not id_problem(group)
+        ),
         absent=tuple(sorted(set(named).difference(found))),
         unnamed=tuple(group for group in found if id_problem(group)),
     )

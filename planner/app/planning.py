@@ -9,10 +9,11 @@ from planner import hints
 from planner.app.asides import to_watch
 from planner.app.endings import how_to_recover, in_doubt
 from planner.app.scoping import measure
-from planner.diff import Lists, cells_to_read, known_groups, part_of, strangers, watched_only
+from planner.diff import Lists, known_groups, part_of, strangers, watched_only
 from planner.errors import FileInvalid, Incomplete, Interrupted, NodesUnreadable, StalePlan
 from planner.model import StepState
 from planner.plan import build
+from planner.reads import reads_of
 from planner.results import Planned, Survey
 from planner.scope import EVERYTHING
 from planner.transaction import (
@@ -25,10 +26,12 @@ from planner.transaction import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
-    from planner.model import Cell, Desired, Node, Plan, Policy, Presence
+    from planner.grid import Presences
+    from planner.model import Desired, Node, Plan, Policy
     from planner.ports import Knowledge, Store, Unfinished
+    from planner.reads import ToRead
     from planner.scope import Scope
     from planner.transaction import Inventory, Observation, World
 
@@ -65,7 +68,7 @@ def survey(
     allowances: Allowances = NOTHING_ALLOWED,
     scope: Scope = EVERYTHING,
 ) -> Planned:
-    """Read every node in scope and say what differs. Takes no lock and changes nothing.
+    """Look at every node in scope and say what differs. Takes no lock and changes nothing.
 
     Raises:
         WrongUsage: the scope names what is not there, or leaves nothing.
@@ -85,16 +88,17 @@ def survey(
     size = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
     part, known = part_of(desired, knowledge, scope)
     inventory = take_lists(part.nodes, policy, world)
-    lists, unnamed = _with_pruned(desired, knowledge, Lists(inventory.groups), scope)
-    cells = list(cells_to_read(part, known, lists))
-    extra = frozenset(watched_only(part, known))
+    found = Lists(frozenset(inventory.nodes), inventory.holders)
+    lists, unnamed = _with_pruned(desired, knowledge, found, scope)
+    reads = reads_of(part, known, lists)
     seen = read(
-        cells,
+        reads.nodes,
         part.nodes,
         policy,
         world,
-        known=inventory.unreadable,
-        watched=sum(cell.group in extra for cell, _ in cells),
+        unlisted=inventory.unreadable,
+        known=reads.listed,
+        watched=reads.of(watched_only(part, known)),
         may_leave_out=True,
     )
     plan = build(
@@ -109,7 +113,7 @@ def survey(
         scope=size,
     )
     plan = replace(plan, created=world.clock.wall(), warnings=(*plan.warnings, *unnamed))
-    return Planned(plan, Survey(tuple(dict.fromkeys(cell.group for cell, _ in cells)), seen.presences))
+    return Planned(plan, Survey(reads.groups, seen.presences))
 
 
 def _with_pruned(
@@ -193,7 +197,7 @@ def check_finished(store: Store, cluster: str, knowledge: Knowledge | None = Non
     Raises:
         Incomplete: there is one.
     """
-    unfinished = (knowledge or store.knowledge(cluster)).unfinished
+    unfinished = store.unfinished(cluster) if knowledge is None else knowledge.unfinished
     if unfinished is not None:
         record = store.record(cluster, unfinished)
         steps = open_steps(states_of(record)) if record else ()
@@ -246,26 +250,28 @@ def take_lists(nodes: tuple[Node, ...], policy: Policy, world: World) -> Invento
         raise Interrupted("Interrupted while listing; nothing was changed") from stop
 
 
-def read(
-    cells: Iterable[tuple[Cell, Presence | None]],
+def read(  # noqa: PLR0913  (what is known already, and what is said of what is not)
+    cells: Mapping[str, ToRead],
     nodes: tuple[Node, ...],
     policy: Policy,
     world: World,
-    known: Mapping[str, str] | None = None,
-    then: str = "plan again",
     *,
+    unlisted: Mapping[str, str] | None = None,
+    then: str = "plan again",
+    known: Presences | None = None,
     watched: int = 0,
     may_leave_out: bool = False,
 ) -> Observation:
     """Read cells, all or nothing.
 
     Args:
-        cells: each with what is expected of it.
+        cells: by the name of their node, each with what is expected of it.
         nodes: theirs.
         policy: patience.
         world: the ports.
-        known: nodes that are known to be unreadable, and why.
+        unlisted: nodes that are known to be unreadable, and why.
         then: what to do when every node can be read again.
+        known: cells that are not read, since a list has shown them.
         watched: how many of them are read only since they are on the watch list, for progress.
         may_leave_out: whether the user can go on without a node.
 
@@ -274,7 +280,7 @@ def read(
         Interrupted: the run was stopped; nothing was changed.
     """
     try:
-        seen = observe(cells, nodes, policy, world, known, watched)
+        seen = observe(cells, nodes, policy, world, unlisted, known=known, watched=watched)
     except (RunInterrupted, Abandoned) as stop:
         raise Interrupted("Interrupted while reading; nothing was changed") from stop
     if seen.unreadable:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def what_to_recover(store: Store, cluster: str) -> Record | None:
     """The unfinished transaction of a cluster, if there is one. Takes no lock."""
-    number = store.knowledge(cluster).unfinished
+    number = store.unfinished(cluster)
     return None if number is None else store.record(cluster, number)
 
 

@@ -12,6 +12,7 @@ from planner.app.scoping import measure
 from planner.diff import known_groups
 from planner.errors import PlannerError, StalePlan
 from planner.model import UNFINISHED, TransactionState
+from planner.reads import by_node
 from planner.undo import build, cells_to_read, past_of, scope_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def make_undo(
     _check_nodes(past, desired)
     scope = scope_of(record, desired)
     part = measure(scope, known_groups(desired, knowledge), [node.name for node in desired.nodes])
-    seen = read(cells_to_read(past, desired, scope), desired.nodes, policy, world)
+    seen = read(by_node(cells_to_read(past, desired, scope)), desired.nodes, policy, world)
     plan = build(
         past,
         desired,

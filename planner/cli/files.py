@@ -16,22 +16,22 @@ FOR_OTHERS = 0o644
 """Of a report, less what the umask takes: whoever reviews it is somebody else."""
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, pieces: Iterable[str]) -> None:
     """Write a file atomically, readable by its owner only.
 
     Raises:
         PlannerError: it cannot be written; an older file of that name is untouched.
     """
-    _write(path, text, OWNER_ONLY)
+    _write(path, pieces, OWNER_ONLY)
 
 
-def write_public(path: Path, text: str) -> None:
+def write_public(path: Path, pieces: Iterable[str]) -> None:
     """Write a file atomically, readable by others, or by whom an older file of that name was readable.
 
     Raises:
         PlannerError: it cannot be written; an older file of that name is untouched.
     """
-    _write(path, text, FOR_OTHERS, keep=True)
+    _write(path, pieces, FOR_OTHERS, keep=True)
 
 
 def check_place(paths: Iterable[Path]) -> None:
@@ -49,7 +49,7 @@ def check_place(paths: Iterable[Path]) -> None:
             raise _unwritable(path, f"the folder {path.parent} is not writable")
 
 
-def _write(path: Path, text: str, mode: int, *, keep: bool = False) -> None:
+def _write(path: Path, pieces: Iterable[str], mode: int, *, keep: bool = False) -> None:
     import secrets  # and hashlib with it, which no help text needs
 
     draft = path.with_name(f".planner-{secrets.token_hex(8)}")
@@ -57,7 +57,7 @@ def _write(path: Path, text: str, mode: int, *, keep: bool = False) -> None:
         handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+                file.writelines(pieces)
                 file.flush()
                 if keep and path.exists():
                     os.fchmod(handle, path.stat().st_mode & 0o777)

@@ -60,7 +60,7 @@ class Outputs:
         if self._out is not None:
             from planner import codec
 
-            write_private(self._out, codec.dump_plan(report.plan))
+            write_private(self._out, codec.plan_text(report.plan))
         view.report(report)
         failures = []
         for path in self._reports:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, true
 
-from planner.model import UNFINISHED, Action, Cell, Managed, Presence, Step, StepState, TransactionState
+from planner.grid import ManagedCells
+from planner.model import UNFINISHED, Action, Cell, Presence, Step, StepState, TransactionState
 from planner.ports import CellMark, Intent, Knowledge, Note, Record, Unfinished, Watched
 from planner.store.rows import to_nodes, to_policy, to_words
 from planner.store.tables import cluster as clusters
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 STEP_COLUMNS = (
     step.c.transaction_number, step.c.number, step.c.action, step.c.group_id, step.c.node, step.c.reason,
 )  # fmt: skip
+BATCH = 10_000
+"""Rows of managed cells that are in memory at once: there may be a million."""
 MARK_COLUMNS = (step.c.number, step.c.state, step.c.suspect, step.c.tried, step.c.unanswered, step.c.note)
 
 
@@ -30,7 +34,8 @@ def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
     cells = connection.execute(
         select(managed.c.group_id, managed.c.url, managed.c.adopted, managed.c.creation)
         .where(managed.c.cluster == cluster)
-        .order_by(managed.c.creation)
+        .order_by(managed.c.url, managed.c.group_id)
+        .execution_options(yield_per=BATCH)
     )
     known = connection.execute(
         select(node.c.name, node.c.url).where(node.c.cluster == cluster).order_by(node.c.position)
@@ -39,7 +44,7 @@ def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
     return Knowledge(
         store=store,
         serial=serial or 0,
-        managed={(row[0], row[1]): Managed(*row) for row in cells},
+        managed=ManagedCells.collect(chain.from_iterable(cells.partitions())),
         nodes=tuple((row[0], row[1]) for row in known),
         source=last.source if last is not None and last.whole else "",
         unfinished=unfinished(connection, cluster),

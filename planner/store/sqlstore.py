@@ -91,6 +91,11 @@ class SqlStore:
         with self._database.reading() as connection:
             return reading.knowledge(connection, self._identity, cluster)
 
+    def unfinished(self, cluster: str) -> int | None:
+        """The number of the cluster's unfinished transaction, without all the rest of `knowledge`."""
+        with self._database.reading() as connection:
+            return reading.unfinished(connection, cluster)
+
     def clusters(self) -> tuple[str, ...]:
         """The names of the clusters that the store knows."""
         with self._database.reading() as connection:

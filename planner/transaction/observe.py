@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from planner.events import Event
-from planner.model import Cell, Presence
+from planner.grid import Presences
+from planner.model import Presence
 from planner.transaction.cells import Reader
 from planner.transaction.scheduler import Scheduler, per_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from planner.model import Node, Policy
+    from planner.model import Cell, Node, Policy
+    from planner.reads import ToRead
     from planner.transaction.machine import World
     from planner.transaction.scheduler import Task
 
@@ -23,13 +26,13 @@ class Observation:
     """What was seen.
 
     Attributes:
-        presences: of every cell that was read.
+        presences: of every cell that was read; and of those that were known before.
         lossy: cells whose record shows more than the id.
         unreadable: per node, the first cell that could not be read, and why. Such a node is not read on.
         began: when the first read was sent (monotonic seconds).
     """
 
-    presences: dict[Cell, Presence] = field(default_factory=dict)
+    presences: Presences
     lossy: set[Cell] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
     began: float = 0.0
@@ -40,11 +43,13 @@ class Inventory:
     """What nodes list. An id that a node does not list is not seen to be absent there.
 
     Attributes:
-        groups: the ids, per node that was asked and answered.
+        nodes: those that were asked and answered.
+        holders: who lists it, by each group's id; by group, so that a million cells hold each id once.
         unreadable: why the others could not be listed.
     """
 
-    groups: dict[str, frozenset[str]] = field(default_factory=dict)
+    nodes: set[str] = field(default_factory=set)
+    holders: dict[str, list[str]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
@@ -65,7 +70,9 @@ def take_inventory(nodes: Iterable[Node], policy: Policy, world: World) -> Inven
         if listing.groups is None:
             inventory.unreadable[name] = f"the list of its groups: {listing.why}"
         else:
-            inventory.groups[name] = frozenset(listing.groups)
+            inventory.nodes.add(name)
+            for group in frozenset(listing.groups):
+                inventory.holders.setdefault(group, []).append(name)
         world.reporter.emit(Event("progress", inventory.unreadable.get(name, ""), None, name))
 
     world.reporter.emit(Event("phase", "list", total=len(able)))
@@ -74,29 +81,35 @@ def take_inventory(nodes: Iterable[Node], policy: Policy, world: World) -> Inven
 
 
 def observe(
-    cells: Iterable[tuple[Cell, Presence | None]],
+    cells: Mapping[str, ToRead],
     nodes: Iterable[Node],
     policy: Policy,
     world: World,
     unreadable: Mapping[str, str] | None = None,
+    *,
+    known: Presences | None = None,
     watched: int = 0,
 ) -> Observation:
     """Read every cell once; an absence that contradicts what is expected of the cell is confirmed.
 
     Args:
-        cells: each with the presence that is expected of it; None where a single 'not found' will do.
+        cells: by the name of their node; each with the presence that is expected of it, None where a single
+            'not found' will do. They are asked for one after the other, while the nodes are read.
         nodes: of the cluster.
         policy: parallelism and patience.
         world: the ports.
         unreadable: nodes that are known to be so, and why; they are not read.
+        known: cells that need not be read; what is seen is added to them.
         watched: how many of the cells are read only since their groups are on the watch list, for progress.
 
     Raises:
         RunInterrupted, Abandoned, LockLost: the run was stopped.
     """
-    todo = list(cells)
-    reader = Reader({node.name: node.dialect for node in nodes}, policy, world.clock)
-    seen = Observation(unreadable=dict(unreadable or {}), began=world.clock.now())
+    dialects = {node.name: node.dialect for node in nodes}
+    reader = Reader(dialects, policy, world.clock)
+    presences = Presences(dialects) if known is None else known
+    listed = len(presences)
+    seen = Observation(presences, unreadable=dict(unreadable or {}), began=world.clock.now())
 
     def look(cell: Cell, expected: Presence | None) -> Task:
         missed = "not read: its node cannot be read" if cell.node in seen.unreadable else ""
@@ -106,14 +119,15 @@ def observe(
                 missed = reading.why
                 seen.unreadable.setdefault(cell.node, f"{cell}: {reading.why}")
             else:
-                seen.presences[cell] = reading.presence
+                presences.see(cell, reading.presence)
                 if reading.extra:
                     seen.lossy.add(cell)
         world.reporter.emit(Event("progress", missed, None, cell.node, cell.group))
 
     data = {"watched": watched} if watched else {}
-    world.reporter.emit(Event("phase", "read", total=len(todo), data=data))
-    scheduler_of(world).run(per_node((lambda each: look(*each), todo, lambda each: each[0].node)))
+    data |= {"listed": listed} if listed else {}
+    world.reporter.emit(Event("phase", "read", total=sum(map(len, cells.values())), data=data))
+    scheduler_of(world).run({node: enumerate(starmap(look, todo)) for node, todo in cells.items()})
     return seen
 
 

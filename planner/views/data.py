@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner import codec
 from planner.errors import FileInvalid, PlannerError, Refused
+from planner.jsontext import laid_out, plain
 from planner.model import Action
 from planner.times import after, between
 from planner.undo import plan_of
@@ -15,7 +16,7 @@ from planner.views.journal_words import kinds_of, mark_of
 from planner.views.summary import summarize, to_bring_back, unmanaged_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from planner.counts import Ending, StepCounts
     from planner.model import Cell, Step
@@ -39,10 +40,15 @@ def dump(data: Json, indent: int | None = None) -> str:
 
 
 def of_plan(report: Report) -> Json:
-    """The plan file's document, which an apply accepts, and what is known besides.
+    """The plan file's document, which an apply accepts, and what is known besides."""
+    return plain(_page(report))
 
-    That is a summary, what nobody declared or manages, and the cells that an unfinished transaction leaves
-    in doubt.
+
+def _page(report: Report) -> Json:
+    """The same, with `Rows` for what there may be a million of.
+
+    Known besides is a summary, what nobody declared or manages, and the cells that an unfinished transaction
+    leaves in doubt.
     """
     unmanaged = [{"group": row.group, "nodes": list(row.nodes)} for row in unmanaged_rows(report.plan)]
     return {
@@ -53,9 +59,10 @@ def of_plan(report: Report) -> Json:
     }
 
 
-def page_of(report: Report) -> str:
-    """The same as text, in ASCII; one step in a line."""
-    return codec.lay_out(of_plan(report)) + "\n"
+def page_of(report: Report) -> Iterator[str]:
+    """The same as text, in pieces and in ASCII; one step in a line."""
+    yield from laid_out(_page(report))
+    yield "\n"
 
 
 def of_error(error: PlannerError) -> Json:

@@ -31,7 +31,8 @@ class DocumentView(MachineView):
     def report(self, report: Report) -> None:
         """Print the plan file's document with a ``summary``, and what is ``unmanaged``."""
         self._printed = True
-        self._out.write(data.page_of(report))
+        for piece in data.page_of(report):
+            self._out.write(piece)
         self._out.flush()
         self._check()
 

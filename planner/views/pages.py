@@ -25,5 +25,6 @@ class PageView(TextView):
 
     def report(self, report: Report) -> None:
         """Write the page, past the terminal's layout."""
-        self._out.channel.write(render(report, self._format))
+        for piece in render(report, self._format):
+            self._out.channel.write(piece)
         check_written(self._out.channel)

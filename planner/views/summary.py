@@ -95,9 +95,10 @@ def rows_of(plan: Plan, doubts: Mapping[Cell, str] = NO_DOUBTS) -> tuple[Row, ..
         doubts: why single cells are in doubt.
     """
     order = {node.name: position for position, node in enumerate(plan.nodes)}
-    kept = frozenset(plan.kept)
-    present = {seen.cell for seen in plan.bystanders if seen.presence is Presence.PRESENT}
+    kept, gone = frozenset(plan.kept), frozenset(plan.forgets)
+    present = [seen.cell for seen in plan.bystanders if seen.presence is Presence.PRESENT]
     existing = {cell.group for cell in present if cell not in kept}
+    staying = {cell for cell in present if cell in gone}
     drifted = {step.cell.group for step in plan.steps if step.reason == "drift"}
     creates = [step for step in plan.steps if step.action is Action.CREATE]
     deletes = [step for step in plan.steps if step.action is Action.DELETE]
@@ -120,7 +121,7 @@ def rows_of(plan: Plan, doubts: Mapping[Cell, str] = NO_DOUBTS) -> tuple[Row, ..
     for cell in plan.kept:
         add(Kind.KEEP, cell)
     for cell in plan.forgets:
-        add(Kind.FORGET, cell, STAYS if cell in present else "")
+        add(Kind.FORGET, cell, STAYS if cell in staying else "")
     notes = _note_protection(plan, groups)
     return tuple(
         Row(

@@ -56,13 +56,14 @@ class Tally:
         done: parts that are finished.
         total: parts that it has.
         watched: how many of them are read only since they are on the watch list.
+        listed: how many cells need not be read besides, since a list has shown them.
         retries, unknown, failed: what went wrong in this phase.
         unread: parts that could not be read.
     """
 
     def __init__(self) -> None:
         self.phase = ""
-        self.done = self.total = self.watched = 0
+        self.done = self.total = self.watched = self.listed = 0
         self.retries = self.unknown = self.failed = self.unread = 0
         self._lines: dict[str, int] = {}
 
@@ -75,7 +76,7 @@ class Tally:
         """Count an event; return whether it began a new phase."""
         if event.kind == "phase":
             self.phase, self.total = event.text, event.total
-            self.watched = event.data.get("watched", 0)
+            self.watched, self.listed = event.data.get("watched", 0), event.data.get("listed", 0)
             self.done = self.retries = self.unknown = self.failed = self.unread = 0
             self._lines = {}
             return True
@@ -96,10 +97,12 @@ class Tally:
 
     @property
     def size(self) -> str:
-        """``300 cells``, ``72 cells (66 watched)``; for the phase that only waits, what it waits for."""
+        """``300 cells``, ``72 cells (66 watched; 228 listed)``; for the phase that only waits, what for."""
         parts = count(self.total, self.unit)
-        if self.watched:
-            return f"{parts} ({self.watched:,} watched)"
+        notes = [f"{self.watched:,} watched"] if self.watched else []
+        notes += [f"{self.listed:,} listed"] if self.listed else []
+        if notes:
+            return f"{parts} ({'; '.join(notes)})"
         return f"{parts} with unanswered requests" if self.phase == "settle" else parts
 
     @property

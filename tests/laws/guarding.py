@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from planner import codec, diff
+from planner import codec, diff, reads
 from planner.app import applying, planning
 from planner.errors import FileInvalid, NodesUnreadable, PlannerError, Refused, Reversed, StalePlan
+from planner.grid import Presences
 from planner.model import Dialect, Limits, Node, Plan, Presence
 from planner.transaction import Observation
 from planner.transaction.cells import Cells
@@ -20,6 +21,7 @@ from tests.laws.book import law, nothing, replaced, when, wrapped
 from tests.simulation import mutations
 
 POST, DEL = Method.CREATE, Method.DELETE
+LISTING = tuple(replace(node, dialect=Dialect(list_path="/v1/group/")) for node in NODES)
 
 # 8. A stale plan is refused.
 
@@ -37,6 +39,18 @@ def a_cell_that_moved_since_the_plan_refuses_it() -> None:
         held = bench.world.nodes[name]
         (held.add if there else held.discard)(id)
         assert f"{id} on {name}: was " in stale(bench, plan).details[0]
+
+
+@law("8.1", replaced(applying, "_check_seen", nothing))
+def what_a_list_has_shown_is_read_before_the_first_write() -> None:
+    """A list that is older than the cluster hides that a cell is gone; it causes no write of its group."""
+    bench = Bench(holds={"a": NAMES[1:]}).manage("a")
+    bench.file = desired("a", nodes=LISTING)
+    plan = bench.plan()
+    assert bench.requests("a", "node02") == []
+    assert [str(step) for step in plan.steps] == ["step 1 (create a on node01)"]
+    bench.world.nodes["node02"].discard("a")
+    assert stale(bench, plan).details == ("a on node02: was present, is absent",)
 
 
 class _Anything(str):
@@ -267,9 +281,6 @@ def _pruning(judge: Any) -> Any:
     return lambda *args, **more: judge(*args, **{**more, "prune": True})
 
 
-LISTING = tuple(replace(node, dialect=Dialect(list_path="/v1/group/")) for node in NODES)
-
-
 @law("9.4", wrapped(diff, "_judge", _pruning))
 def what_nobody_declared_is_shown_and_left_alone() -> None:
     bench = Bench(holds={"a": NAMES, "old": NAMES})
@@ -308,4 +319,27 @@ def what_is_pruned_was_read_on_every_node() -> None:
 
 def _believing(cells: Any, *_args: Any, **_more: Any) -> Observation:
     """What a list shows is taken as read."""
-    return Observation(presences={cell: expected or Presence.ABSENT for cell, expected in cells})
+    seen = {cell: expected or Presence.ABSENT for todo in cells.values() for cell, expected in todo}
+    return Observation(Presences(NAMES, seen))
+
+
+@law("9.5", replaced(reads, "_is_settled", lambda *_args, **_more: True))
+def what_comes_of_a_list_was_read() -> None:
+    """The lists show `new`, `old` and `gone` on node02, and are older than the cluster."""
+    holds = {"new": NAMES, "old": NAMES, "gone": NAMES, "settled": NAMES}
+    bench = Bench(holds=holds).manage("settled", "gone")
+    bench.file = desired("settled", "new", group("old", state=ABSENT), nodes=LISTING)
+    for id in ("new", "old", "gone"):
+        bench.on(READ, id, "node02", when(partial(bench.world.nodes["node02"].discard, id)))
+    plan = bench.plan()
+    assert [str(step.cell) for step in plan.steps] == [
+        "new on node02",
+        *("old on node03", "old on node01"),
+        *("gone on node03", "gone on node01"),
+    ]
+    assert [str(cell) for cell in (*plan.adopts, *plan.forgets)] == [
+        "new on node01",
+        "new on node03",
+        "gone on node02",
+    ]
+    assert not any(bench.requests("settled", name) for name in NAMES)

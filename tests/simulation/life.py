@@ -39,6 +39,7 @@ from planner.transaction import World as Ports
 from planner.transaction import open_steps, states_of
 from planner.transaction.recovery import FINISHED
 from planner.verdict import Call
+from tests.simulation.lag import Lag
 from tests.simulation.memory import MemoryLease, MemoryStore
 from tests.simulation.part import Part, draw_scope
 from tests.simulation.scenarios import NAMES, Scenario
@@ -55,6 +56,8 @@ FILE = "file"
 """The digest of the file."""
 STRANGER = "stranger"
 """A group that nobody declared and nobody manages, where a file prunes."""
+SETTLED = "g9"
+"""A group that is managed, declared, and there, where nodes list."""
 UNTOUCHED = FINISHED
 """A cell in one of these states, as the store holds it, must not be written."""
 
@@ -105,19 +108,39 @@ class Life:
             wanted[0] = replace(wanted[0], protect=wanted[0].state is Presence.PRESENT)
         self.world.exists = 500 if self.scenario.ambiguous else 400
         nodes = FOREIGN_NODES if self.scenario.ambiguous else NODES
+        self.world.lag = Lag(self.scenario.lag) if self.scenario.lag else None
+        if self.scenario.lists:
+            wanted.append(self._draw_settled())
         if not self.scenario.prune:
+            able = self.rng.sample(NAMES, self.rng.randint(1, 3)) if self.scenario.lists else ()
+            nodes = tuple(_listing(node) if node.name in able else node for node in nodes)
             return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS, digest=FILE)
         for name in self.rng.sample(NAMES, self.rng.randint(1, 3)):
             self.world.nodes[name].add(STRANGER)
-        nodes = tuple(replace(n, dialect=replace(n.dialect, list_path="/v1/group/")) for n in nodes)
+        nodes = tuple(map(_listing, nodes))
         return Desired(CLUSTER, nodes, tuple(wanted), NO_LIMITS, prune=True, digest=FILE)
+
+    def _draw_settled(self) -> Group:
+        """A group that was applied, and that perhaps went away on a node a moment ago."""
+        for name in NAMES:
+            self.world.nodes[name].add(SETTLED)
+            self.memory.managed[SETTLED, URLS[name]] = Managed(SETTLED, URLS[name], order=99)
+        if self.rng.random() < 0.7:
+            lost = self.rng.choice(NAMES)
+            self.world.nodes[lost].discard(SETTLED)
+            if self.world.lag is not None:
+                ago = self.rng.uniform(0.0, 2 * self.scenario.lag)
+                self.world.lag.changed(self.world.time - ago, (SETTLED, lost), there=True)
+        return Group(SETTLED, NAMES)
 
     # Runs.
 
     def plan_and_apply(self) -> str:
         """Plan in peace, then apply under the scenario's faults; say how it ended."""
         scope = self._cut_out()
+        began = self.world.time
         self.plan = make_plan(self.desired, self.store, self.policy, self.ports, scope=scope)
+        self._check_evidence(self.plan, began)
         self.before = self.world.snapshot()
         self.recorded = self._recorded()
         self.written.clear()
@@ -365,6 +388,15 @@ class Life:
             wanted |= dict.fromkeys((Cell(STRANGER, name) for name in NAMES), Presence.ABSENT)
         self._check_cells(wanted)
 
+    def _check_evidence(self, plan: Plan, began: float) -> None:
+        """Raise `Violation` where a plan would write, adopt or forget what no read of its own has shown."""
+        found = {step.cell: step.before for step in plan.steps}
+        found |= dict.fromkeys(plan.adopts, Presence.PRESENT) | dict.fromkeys(plan.forgets, Presence.ABSENT)
+        for cell, presence in found.items():
+            when, there = self.world.seen.get(cell, (0.0, False))
+            if when < began or there != (presence is Presence.PRESENT):
+                raise Violation(f"{cell} is planned as {presence}, and was not read as such")
+
     def _check_named(self) -> None:
         """Exit 4: every cell that is not as it was is open in the journal."""
         record = what_to_recover(self.store, CLUSTER)
@@ -378,6 +410,10 @@ class Life:
         self._check_cells(
             {step.cell: step.before for step in self.plan.steps if step.number not in open_numbers}
         )
+
+
+def _listing(node: Node) -> Node:
+    return replace(node, dialect=replace(node.dialect, list_path="/v1/group/"))
 
 
 def live(scenario: Scenario, *, keep_timeline: bool = False) -> Life:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from planner.errors import Incomplete, Locked, LockLost, StoreFailed
+from planner.grid import ManagedCells
 from planner.model import (
     UNFINISHED,
     Cell,
@@ -75,17 +76,20 @@ class MemoryStore:
     def knowledge(self, cluster: str) -> Knowledge:
         """See the port."""
         m = self.memory(cluster)
-        unfinished = next((n for n, r in m.records.items() if r.state in UNFINISHED), None)
         source, whole = next(reversed(m.files.items()), ("", False))
         return Knowledge(
             self.id,
             m.serial,
-            dict(m.managed),
+            ManagedCells.collect(m.managed.values()),
             m.nodes,
             source if whole else "",
-            unfinished,
+            self.unfinished(cluster),
             protected=m.protected,
         )
+
+    def unfinished(self, cluster: str) -> int | None:
+        """See the port."""
+        return next((n for n, r in self.memory(cluster).records.items() if r.state in UNFINISHED), None)
 
     def clusters(self) -> tuple[str, ...]:
         """See the port."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from planner import codec, verdict
+from planner import codec, reads, verdict
 from planner.app import applying, planning
 from planner.model import Presence, StepState
 from planner.transaction import cells, machine, recovery, run, scheduler
@@ -205,6 +205,27 @@ def protection_is_recorded_too_early() -> Any:
     return _replaced(memory.MemoryLease, "begin", hasty)
 
 
+def a_list_is_taken_as_read() -> Any:
+    """What a node lists is there, also where something comes of it."""
+    return _replaced(reads, "_is_settled", lambda wish, *, managed, prune: True)
+
+
+def what_is_not_listed_is_absent() -> Any:
+    """A node that lists is not read."""
+    decide = reads.reads_of
+
+    def believing(desired: Any, knowledge: Any, lists: Any) -> Any:
+        found = decide(desired, knowledge, lists)
+        for name in lists.nodes & found.nodes.keys():
+            for cell, _ in found.nodes[name]:
+                listed = name in lists.holders.get(cell.group, ())
+                found.listed.see(cell, Presence.PRESENT if listed else Presence.ABSENT)
+        nodes = {name: todo for name, todo in found.nodes.items() if name not in lists.nodes}
+        return replace(found, nodes=nodes)
+
+    return _replaced(planning, "reads_of", believing)
+
+
 MUTATIONS: dict[str, Mutation] = {
     mutation.__name__: mutation
     for mutation in (
@@ -226,5 +247,7 @@ MUTATIONS: dict[str, Mutation] = {
         the_whole_is_read_for_a_part,
         a_part_passes_for_the_whole,
         protection_is_recorded_too_early,
+        a_list_is_taken_as_read,
+        what_is_not_listed_is_absent,
     )
 }

@@ -32,6 +32,8 @@ class Scenario:
     ambiguous: bool = False  # 'exists' is a 500 on every node
     skip: bool = False  # a recovery that cannot reach a node sets its cells aside
     goes_on: bool = False  # at the end comes another apply, in a healed world
+    lists: bool = False  # some nodes list, and some groups are as they should be
+    lag: float = 0.0  # seconds that every list is older than the cluster
     prune: bool = False  # the nodes list, and the file prunes what nobody declared
     protect: bool = False  # the file protects a group
     narrow: str = ""  # a node that takes one call at a time, so that the others get ahead of it
@@ -79,6 +81,9 @@ def scenario_of(seed: int) -> Scenario:
     scenario.prune = rng.random() < 0.15
     scenario.part = rng.random() < 0.15
     scenario.protect = rng.random() < 0.3
+    scenario.lists = rng.random() < 0.3
+    if scenario.lists or scenario.prune:
+        scenario.lag = rng.choice((0.0, 0.0, 0.5, 10.0))
     return scenario
 
 

@@ -18,6 +18,7 @@ from planner.events import Event
 from planner.model import Cell
 from planner.ports import Stop
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
+from tests.simulation.lag import Lag
 
 READ_TIMEOUT = 10.0
 SETTLE = 20.0
@@ -146,6 +147,7 @@ class World:
         default_factory=dict
     )  # node: refuses connections from, until
     flapping: dict[str, float] = field(default_factory=dict)  # node: away for so many seconds, and back
+    lag: Lag | None = None  # lists are older than the cluster
     exists: int = 400  # what a create of an existing group answers
     timeline: list[str] | None = None
     crash_in: int | None = None  # port calls until the process dies
@@ -349,10 +351,13 @@ class World:
         group, name = cell
         groups = self.nodes[name]
         if method is LIST:
-            return 200, Body(groups=tuple(sorted(groups)))
+            listed = groups if self.lag is None else self.lag.listed(name, groups, self.time)
+            return 200, Body(groups=tuple(sorted(listed)))
         there = group in groups
         if method is READ:
             return (200, Body(group)) if there else (404, None)
+        if self.lag is not None:
+            self.lag.changed(self.time, cell, there=there)
         if method is CREATE:
             if cell in self.refuses:
                 return 403, None
@@ -388,6 +393,8 @@ class World:
         self.foreign.add(cell)
 
         def act() -> None:
+            if self.lag is not None:
+                self.lag.changed(self.time, cell, there=cell.group in self.nodes[cell.node])
             (self.nodes[cell.node].add if present else self.nodes[cell.node].discard)(cell.group)
             self.say(f"somebody else: {cell} {'present' if present else 'absent'}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.diff import Changes, cells_to_read, diff, undeclared, wiped_nodes
+from planner.diff import Changes, diff, undeclared, wiped_nodes
 from planner.model import Cell, Desired, Managed, Node, Presence
 from planner.ports import Knowledge
 from tests.builders import ABSENT, NAMES, NODES, PRESENT, desired, group, knowledge, managed, seen, url
@@ -63,9 +63,8 @@ def test_adopted_groups_are_deleted_when_that_is_allowed() -> None:
     assert found.kept == ()
 
 
-def test_what_nobody_declared_and_nobody_manages_is_neither_read_nor_touched() -> None:
+def test_what_nobody_declared_and_nobody_manages_is_not_touched() -> None:
     file = desired("a")
-    assert {cell.group for cell, _ in cells_to_read(file, knowledge())} == {"a"}
     found = diff(file, knowledge(), seen({"a": NAMES, "foreign": NAMES}))
     assert found == Changes(adopts=tuple(Cell("a", name) for name in NAMES))
 
@@ -109,14 +108,6 @@ def test_undeclared_groups_are_those_managed_on_a_node_of_the_file() -> None:
         ("a", url("node01")): Managed("a", url("node01"), order=3),
     }
     assert undeclared(desired("a"), knowledge(cells)) == ("new", "old")
-
-
-def test_every_cell_of_every_group_is_read_and_a_managed_one_is_expected_to_be_there() -> None:
-    file = desired(group("a", "node01"))
-    cells = dict(cells_to_read(file, knowledge(managed("a", "gone", names=["node02"]))))
-    assert cells == {
-        Cell(id, name): PRESENT if name == "node02" else None for id in ("a", "gone") for name in NAMES
-    }
 
 
 def test_the_identity_of_a_node_is_its_url() -> None:

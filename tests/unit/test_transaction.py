@@ -10,6 +10,7 @@ import pytest
 
 from planner.errors import Incomplete, Interrupted, Reversed, StoreFailed
 from planner.model import Cell, Policy, Presence, StepState
+from planner.reads import by_node
 from planner.transaction import observe, runs_of
 from planner.transaction.machine import WAVES_PER_FLIGHT, stages_of
 from planner.verdict import Method
@@ -441,7 +442,7 @@ def test_a_node_that_cannot_be_read_is_not_read_on_and_the_others_are() -> None:
     cells: list[tuple[Cell, Presence | None]] = [
         (Cell(f"g{n}", name), None) for n in range(5) for name in NAMES
     ]
-    seen = observe(cells, NODES, bench.policy, bench.ports)
+    seen = observe(by_node(cells), NODES, bench.policy, bench.ports)
     assert list(seen.unreadable) == ["node02"]
     assert seen.unreadable["node02"] == "g0 on node02: refused after 5 tries"
     assert set(seen.presences) == {cell for cell, _ in cells if cell.node != "node02"}
@@ -451,7 +452,7 @@ def test_a_node_that_cannot_be_read_is_not_read_on_and_the_others_are() -> None:
 @pytest.mark.parametrize(("expected", "reads"), [(PRESENT, 2), (ABSENT, 1), (None, 1)])
 def test_an_absence_is_confirmed_where_it_surprises(expected: Presence | None, reads: int) -> None:
     bench = Bench()
-    seen = observe([(Cell("a", "node01"), expected)], NODES, bench.policy, bench.ports)
+    seen = observe(by_node([(Cell("a", "node01"), expected)]), NODES, bench.policy, bench.ports)
     assert seen.presences == {Cell("a", "node01"): ABSENT}
     assert bench.requests("a", "node01") == ["read"] * reads
 

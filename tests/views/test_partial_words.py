@@ -156,7 +156,7 @@ def test_as_json() -> None:
 def test_a_report_warns_of_what_is_left_out_before_all_else() -> None:
     assert report_of(PAYMENTS).partial == PARTIAL.rstrip("\n")
     assert report_of(EXAMPLE).partial == ""
-    text = render(report_of(replace(PAYMENTS, warnings=("w",))), "markdown")
+    text = "".join(render(report_of(replace(PAYMENTS, warnings=("w",))), "markdown"))
     assert "> [!IMPORTANT]\n> Partial plan: only groups" in text
     assert text.index("Partial plan") < text.index("> [!WARNING]\n> w.")
     assert "12 of 40 groups and 1 of 3 nodes are left out" in text

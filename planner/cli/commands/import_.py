@@ -78,7 +78,7 @@ def command(
             raise
         written = _text(result, desired, text, session.settings.nodes, adds=bool(named))
         if out is not None:
-            write_public(out, written)
+            write_public(out, (written,))
         for remark in _remarks(result, desired, adds=bool(named)):
             session.view.warning(remark)
         session.view.imported(result, written, str(out) if out else None)

@@ -1,0 +1,97 @@
+"""JSON text in pieces, so that a document of a million steps is never whole in memory. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
+PIECE = 200
+"""Items of a list that are written at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list of JSON data, each item of which is made when it is written."""
+
+    make: Callable[[Any], Any]
+    items: Sequence[Any]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self.make, self.items)
+
+
+def plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with lists instead of `Rows`, in the document and in the objects that it has."""
+    return {key: _plain(value) for key, value in document.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Rows):
+        return list(value)
+    return plain(value) if isinstance(value, dict) else value
+
+
+def canonical(document: Mapping[str, Any]) -> Iterator[str]:
+    """JSON in one line, with sorted keys and without spaces; only the document itself may have `Rows`."""
+    opening = "{"
+    for key in sorted(document):
+        value = document[key]
+        yield f"{opening}{CANONICAL.encode(key)}:"
+        if isinstance(value, Rows):
+            yield from _canonical_rows(value)
+        else:
+            yield CANONICAL.encode(value)
+        opening = ","
+    yield "}" if document else "{}"
+
+
+def _canonical_rows(rows: Rows) -> Iterator[str]:
+    opening = "["
+    for piece in _pieces(rows):
+        yield opening + CANONICAL.encode(piece)[1:-1]
+        opening = ","
+    yield "]" if len(rows) else "[]"
+
+
+def laid_out(document: Mapping[str, Any], *, ensure_ascii: bool = True) -> Iterator[str]:
+    """JSON with one step, cell or node in a line; a line differs where its step does.
+
+    It is written line by line, since the standard library indents in Python: slowly.
+    """
+    encode = json.JSONEncoder(ensure_ascii=ensure_ascii, check_circular=False).encode
+    return _laid_out(document, encode, "", 2)
+
+
+def _laid_out(value: Any, encode: Callable[[Any], str], margin: str, depth: int) -> Iterator[str]:
+    """Objects are opened to a depth, and lists in them to their items."""
+    inner = f"{margin} "
+    if isinstance(value, dict) and value and depth:
+        opening = "{"
+        for key, each in value.items():
+            yield f"{opening}\n{inner}{encode(key)}: "
+            yield from _laid_out(each, encode, inner, depth - 1)
+            opening = ","
+        yield f"\n{margin}}}"
+    elif isinstance(value, list | Rows) and len(value):
+        opening = "["
+        for piece in _pieces(value):
+            yield f"{opening}\n{inner}" + f",\n{inner}".join(map(encode, piece))
+            opening = ","
+        yield f"\n{margin}]"
+    else:
+        yield encode([] if isinstance(value, Rows) else value)
+
+
+def _pieces(values: Rows | list[Any]) -> Iterator[list[Any]]:
+    rest = iter(values)
+    while piece := list(islice(rest, PIECE)):
+        yield piece
