@@ -21,7 +21,7 @@ COPY .ci/requirements.py .ci/
 COPY poetry.lock ./
 # pip itself is the one that comes with the base's Python; all that it installs is checked against the lock.
 RUN --mount=type=secret,id=pip.conf --mount=type=secret,id=ca.pem \
-    python3 .ci/requirements.py postgresql metrics >/tmp/requirements.txt \
+    python3 .ci/requirements.py postgresql metrics dask >/tmp/requirements.txt \
     && python3 -m venv /opt/pip \
     && python3 -m venv --without-pip /opt/planner \
     && /opt/pip/bin/python -m pip --python /opt/planner/bin/python install \

@@ -7,7 +7,6 @@ long the calls of the journal took, as JSON.
 
 from __future__ import annotations
 
-import atexit
 import json
 import sys
 import time
@@ -46,16 +45,19 @@ def tell(took: dict[str, float]) -> None:
 def main() -> None:
     """Patch, and run planner with the other arguments."""
     journal = sys.argv.pop(1)
+    took = dict.fromkeys((*JOURNAL_CALLS, *(f"{name}s" for name in JOURNAL_CALLS)), 0.0)
     if journal == "off":
         forget_waves()
     else:
-        took = dict.fromkeys((*JOURNAL_CALLS, *(f"{name}s" for name in JOURNAL_CALLS)), 0.0)
         for name in JOURNAL_CALLS:
             timed(name, took)
-        atexit.register(tell, took)
     from planner.cli import main as command_line
 
-    command_line()
+    try:
+        command_line()
+    finally:  # and not at exit: planner leaves before what was registered earlier
+        if journal == "on":
+            tell(took)
 
 
 if __name__ == "__main__":

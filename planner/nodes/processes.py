@@ -6,6 +6,7 @@ standard output; the end of its input is the end of its parent, however that cam
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -40,6 +41,9 @@ MOST_PROCESSES = 8
 
 MEMORY_OF_ONE = 64 * 2**20
 """Bytes that one takes, at most. All together may take half of a container's."""
+
+COLLECT_AFTER = 50_000
+"""New objects between two searches for cycles, as in the command itself."""
 
 CONTAINER = Path("/sys/fs/cgroup")
 """Where a container's limits are (cgroup v2); each is a number, or ``max``."""
@@ -150,6 +154,7 @@ def serve(threads: int) -> None:
     """Be a worker process: carry out what comes, until nobody is there to send anything."""
     import signal
 
+    gc.set_threshold(COLLECT_AFTER)
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)  # the parent decides
     orders, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -204,9 +209,13 @@ class ProcessCrew:
         wanted = min(self._most, manner.connections)
         living = [process for process in self._processes if not process.gone]
         spare = MOST_LIVES * wanted - len(self._processes)
-        for _ in range(min(wanted - len(living), spare)):
-            living.append(WorkerProcess(ceil(manner.connections / wanted)))
-            self._processes.append(living[-1])
+        try:
+            for _ in range(min(wanted - len(living), spare)):
+                living.append(WorkerProcess(ceil(manner.connections / wanted)))
+                self._processes.append(living[-1])
+        except OSError as error:  # no memory, no interpreter: whoever has threads goes on with them
+            self.trouble = f"a worker process cannot be started: {error}"
+            self._most = len(living)
         for process in living:
             if process not in there and process.serves is not manner:
                 process.serves = manner

@@ -177,7 +177,7 @@ class Transaction:
     def _forward(self, stages: Sequence[Sequence[StepRun]], bystanders: Sequence[Seen]) -> None:
         for position, stage in enumerate(stages):
             self._phase(f"{stage[0].step.action}", len(stage))
-            self._scheduler.run(self._carrying_out(stage))
+            self._scheduler.run(self._carrying_out(stage), flight=self._policy.parallelism)
             if position + 1 < len(stages):
                 self._phase("read back", len(stage))
                 self._scheduler.run(per_node((self._cells.settle, stage, _node_of)))
@@ -246,6 +246,7 @@ class Transaction:
         self._scheduler.run(
             per_node((self._cells.undo, rest, _node_of), (self._cells.look_at, turned_down, _node_of)),
             interruptible=False,
+            flight=self._policy.parallelism,
         )
         end = self._end_of_reverse()
         if end is TransactionState.CLOSED_WITH_EXCEPTIONS:

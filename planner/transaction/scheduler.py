@@ -9,9 +9,10 @@ answers in the same order, a run is the same run.
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from itertools import chain, count, islice
+from math import ceil
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from planner.ports import Stop
@@ -70,7 +71,8 @@ class Abandoned(Exception):
 class Scheduler:
     """Runs tasks; at each node are as many of their calls as it has room for.
 
-    So a slow node, which has room for few, does not hold up the others.
+    So a slow node, which has room for few, does not hold up the others. Where the number in flight is
+    bounded, no node has more than its share of it while others wait.
     """
 
     def __init__(
@@ -90,13 +92,15 @@ class Scheduler:
         self._full: OrderedDict[str, None] = OrderedDict()  # those of them that had no room
         self._queued: dict[str, deque[tuple[Task, Call]]] = {}  # begun, and waiting for room at their node
         self._flying: dict[int, Task] = {}
+        self._flying_at: Counter[str] = Counter()
+        self._flight: int | None = None
         self._sleeping: list[tuple[float, int, str, Task]] = []
         self._naps = 0
         self._failure: StepFailed | None = None
         self._on_interrupt = on_interrupt
         self._told = False
 
-    def run(self, tasks: Tasks, *, interruptible: bool = True) -> None:
+    def run(self, tasks: Tasks, *, interruptible: bool = True, flight: int | None = None) -> None:
         """Run every task to its end.
 
         After the first failure, and after an interrupt where `interruptible`, no task starts or goes on: what
@@ -105,6 +109,7 @@ class Scheduler:
         Args:
             tasks: of those for which there is room, the earliest starts first.
             interruptible: whether one interrupt stops them.
+            flight: the most calls that may be submitted and not answered; None where the nodes decide alone.
 
         Raises:
             StepFailed: the first failure of a task, after all that was in flight was answered.
@@ -112,7 +117,8 @@ class Scheduler:
             Abandoned: a second interrupt, or the end of its grace; requests may still be in flight.
             LockLost: the lock is not provably held; requests may still be in flight.
         """
-        self._failure = None
+        self._failure, self._flight = None, flight
+        self._flying_at.clear()
         self._sources = {node: iter(source) for node, source in tasks.items()}
         self._queued = {node: deque() for node in tasks}
         for node in tasks:
@@ -135,6 +141,9 @@ class Scheduler:
                 due = self._queued  # every node: there may be room again
             else:
                 node = answer.call.node
+                self._flying_at[node] -= 1
+                if not self._flying_at[node]:
+                    del self._flying_at[node]
                 self._resume(flying.pop(answer.call.id), node, answer)
                 due = (node,)
         if self._failure is not None:
@@ -177,7 +186,7 @@ class Scheduler:
                 heapq.heappush(self._ready, (self._first[node][0], node))
         while self._ready:
             _, node = heapq.heappop(self._ready)
-            if self._nodes.room(node) > 0:
+            if self._has_room(node):
                 _, task = self._first.pop(node)
                 self._advance(node)
                 self._resume(task, node, None)
@@ -192,11 +201,19 @@ class Scheduler:
             self._first[node] = following
             heapq.heappush(self._ready, (following[0], node))
 
+    def _has_room(self, node: str) -> bool:
+        if self._flight is not None:
+            busy = max(len(self._first), len(self._flying_at), 1)
+            if len(self._flying) >= self._flight or self._flying_at[node] >= ceil(self._flight / busy):
+                return False
+        return self._nodes.room(node) > 0
+
     def _send_queued(self, node: str) -> None:
         queued = self._queued[node]
-        while queued and self._nodes.room(node) > 0:
+        while queued and self._has_room(node):
             task, call = queued.popleft()
             self._flying[call.id] = task
+            self._flying_at[node] += 1
             self._nodes.submit(call)
 
     def _resume(self, task: Task, node: str, value: Answer | None) -> None:

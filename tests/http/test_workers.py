@@ -251,6 +251,14 @@ def test_a_process_that_cannot_start_is_no_endless_matter(
         assert len(pids(made)) <= processes.MOST_LIVES
 
 
+def test_where_no_process_can_be_started_threads_go_on(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with crew(alone=False) as made:
+        run = start(group("foo"), crew=made)
+        assert judge_read(run.read(), run.dialect).presence is Presence.PRESENT
+        assert made.trouble.startswith("a worker process cannot be started: ")
+
+
 def test_close_ends_what_is_in_flight(start: Start) -> None:
     with crew() as made:
         run = start(crew=made)

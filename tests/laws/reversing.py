@@ -180,7 +180,9 @@ def an_undo_that_was_acknowledged_and_not_done_is_found_out() -> None:
 
 
 def _uninterruptible(run: Any) -> Any:
-    return lambda self, tasks, interruptible=True: run(self, tasks, interruptible=False)
+    return lambda self, tasks, *, interruptible=True, flight=None: run(
+        self, tasks, interruptible=False, flight=flight
+    )
 
 
 @law("4.9", wrapped(Scheduler, "run", _uninterruptible))
