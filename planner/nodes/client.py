@@ -115,6 +115,7 @@ class HttpNodes:
         self._mailbox: Mailbox[tuple[int, Future[Done]] | Future[Lane] | Wake] = Mailbox()
         self._answers: deque[Answer] = deque()
         self._under_way: dict[int, _Batch] = {}
+        self._busy: Counter[Lane] = Counter()
         self._numbers = count(1)
         self._losses: Counter[int] = Counter()
         self._tended_at = float("-inf")
@@ -144,8 +145,7 @@ class HttpNodes:
         elif call.node not in self._nodes:
             why = f"there is no node {call.node!r}"
             self._answers.append(unsent(call, self._clock, TryEnd.NOT_SENT, why))
-        else:
-            self._traffic.add(call)
+        elif self._traffic.add(call):
             self._hand_over()
 
     def wait(self, until: float) -> Answer | None:
@@ -194,13 +194,12 @@ class HttpNodes:
         if len(self._under_way) >= self._parallelism or not self._traffic.queued:
             return
         for lane in self._lanes:
-            busy = sum(batch.lane is lane for batch in self._under_way.values())
-            while busy < lane.slots and len(self._under_way) < self._parallelism:
-                calls = self._traffic.next(self._wanted(lane))
+            wanted = self._wanted(lane)
+            while self._busy[lane] < lane.slots and len(self._under_way) < self._parallelism:
+                calls = self._traffic.next(wanted)
                 if not calls:
                     break
                 self._begin(lane, calls)
-                busy += 1
 
     def _wanted(self, lane: Lane) -> Callable[[Call], bool]:
         """What a lane is for. Threads leave reads to processes, which do not share an interpreter with us."""
@@ -212,6 +211,7 @@ class HttpNodes:
         number, began = next(self._numbers), self._clock.now()
         future = lane.submit(self._nodes[calls[0].node], calls)
         self._under_way[number] = _Batch(lane, calls, began, future)
+        self._busy[lane] += 1
         future.add_done_callback(lambda done: self._mailbox.put((number, done)))
 
     def _open(self, letter: tuple[int, Future[Done]] | Future[Lane]) -> None:
@@ -225,6 +225,7 @@ class HttpNodes:
             self._lanes.insert(0, letter.result())
 
     def _end(self, batch: _Batch, future: Future[Done]) -> None:
+        self._busy[batch.lane] -= 1
         try:
             done = batch.lane.received(future.result(timeout=0))
         except (Exception, CancelledError):  # noqa: BLE001  (whatever it was, nobody knows what was sent)

@@ -111,8 +111,8 @@ class Traffic:
             flow = self._flows[node] = _Flow()
         return 2 * self._allowed(flow) * flow.size - flow.outstanding
 
-    def add(self, call: Call) -> None:
-        """Queue a call."""
+    def add(self, call: Call) -> bool:
+        """Queue a call; say whether a batch may go to its node now."""
         flow = self._flows.get(call.node)
         if flow is None:
             flow = self._flows[call.node] = _Flow()
@@ -120,6 +120,7 @@ class Traffic:
         flow.outstanding += 1
         flow.queue.append(call)
         self._waiting[call.node] = None
+        return flow.busy < self._allowed(flow)
 
     def next(self, wanted: Callable[[Call], bool] = lambda _call: True) -> tuple[Call, ...]:
         """Take the next batch from the queues: calls to one node, in order. Empty where none may go.

@@ -179,8 +179,9 @@ class Scheduler:
         """Send while there is room: first what is queued, then new tasks, the earliest first."""
         for node in nodes:
             self._send_queued(node)
-        # Some others, too: what was taken by the node that has answered may be free for them now.
-        for node in (*nodes, *islice(self._full, OTHERS)):
+        # Others, too, where they share a bound, or the share of a node that has nothing left to do.
+        shared = self._flight is not None or not all(node in self._first for node in nodes)
+        for node in (*nodes, *islice(self._full, OTHERS if shared else 0)):
             if node in self._full:
                 del self._full[node]
                 heapq.heappush(self._ready, (self._first[node][0], node))
