@@ -27,6 +27,12 @@ def last(word: str) -> str:
     return [rest for name, rest in LAST_STAGE if name == word][-1]
 
 
+def extras() -> list[str]:
+    """The extras of planner that the image is built with."""
+    (asked,) = re.findall(r"requirements\.py ([\w ]+) >", TEXT)
+    return asked.split()
+
+
 def test_base_is_named_once_and_pinned() -> None:
     bases = [rest for word, rest in ALL if word == "FROM"]
     assert [base.split()[0] for base in bases] == ["${BASE}", "${BASE}"]
@@ -70,9 +76,8 @@ def test_only_hash_checked_packages_are_installed() -> None:
 
 
 def test_extras_are_those_of_the_project() -> None:
-    (asked,) = re.findall(r"requirements\.py ([\w ]+) >", TEXT)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert set(asked.split()) == set(project["optional-dependencies"]) - {"simulator"}
+    assert set(extras()) == set(project["optional-dependencies"]) - {"simulator"}
 
 
 def test_hadolint_finds_nothing() -> None:
