@@ -30,7 +30,7 @@ def last(word: str) -> str:
 def extras() -> list[str]:
     """The extras of planner that the image is built with."""
     (asked,) = re.findall(r"requirements\.py ([\w ]+) >", TEXT)
-    return asked.split()
+    return str(asked).split()
 
 
 def test_base_is_named_once_and_pinned() -> None:
