@@ -22,6 +22,7 @@
     desired/            groups.yaml -> what is desired;  settings/: flags, environment, .env
     clock.py            real time;  control.py: signals, and the permit of every request
     signals.py          what ends a run before it may have changed anything
+    references.py       where secrets are: env:NAME, file:/path
 
     nodes/              adapters: HTTP,
     store/              SQLite and PostgreSQL,

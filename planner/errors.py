@@ -5,6 +5,7 @@
     PlannerError                 1    an error; nothing was changed by this run
     ├── FileInvalid              1    groups.yaml (or a plan file) cannot be used
     ├── NodesUnreadable          1    a node could not be read: never taken as empty
+    ├── SecretUnresolved         1    `env:NAME` or `file:/path` leads to no usable secret
     ├── StoreFailed              1    the store cannot be opened, read or written
     ├── ChangesPending           2    plan --detailed-exitcode
     ├── Reversed                 3    apply failed; every change was reversed and verified
@@ -150,6 +151,12 @@ class NodesUnreadable(PlannerError):
 
 class WorkersMissing(PlannerError):
     """The workers that the settings name cannot be had; nothing was changed."""
+
+
+class SecretUnresolved(PlannerError):
+    """A reference leads to no usable secret: nothing was sent that would have needed it."""
+
+    code = "secret-unresolved"
 
 
 class StoreFailed(PlannerError):
