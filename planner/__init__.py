@@ -4,6 +4,7 @@
 
     the core, without I/O, clock or randomness
         model.py        the words as types: Node, Group, Cell, Step, Plan, the states and their legal moves
+        access.py       credentials and TLS of a node: where they are found, never what they are
         scope.py        patterns of groups and nodes: the part of a cluster that a plan is about
         grid.py         a million cells in little memory: how they were seen, and which are managed
         reads.py        which cells a plan reads by themselves, and which the nodes' lists show well enough

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from planner.access import NO_TLS, Tls, credential_of
 from planner.errors import StalePlan
 from planner.jsontext import Rows, canonical, laid_out, plain
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
@@ -184,7 +185,8 @@ def node_to_dict(node: Node) -> dict[str, Any]:
         "name": node.name,
         "url": node.url,
         "labels": dict(node.labels),
-        "credential": node.credential,
+        "credential": node.credential and asdict(node.credential),
+        "tls": {key: value for key, value in asdict(node.tls).items() if value != getattr(NO_TLS, key)},
         "api": dialect_to_dict(node.dialect),
     }
 
@@ -196,7 +198,8 @@ def node_from_dict(data: dict[str, Any]) -> Node:
         url=data["url"],
         labels=tuple(data["labels"].items()),
         dialect=dialect_from_dict(data["api"]),
-        credential=data["credential"],
+        credential=credential_of(data["credential"]),
+        tls=Tls(**data.get("tls", {})),
     )
 
 

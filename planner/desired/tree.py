@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 50
 MAX_NODES = 1_000_000  # with every alias counted as often as it is used
+SHORTEST_SECRET = 4  # what is shorter is in half of all words, and hides nothing
 MAX_SUGGESTIONS = 100  # difflib is slow; ten thousand typos are one mistake
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -99,18 +100,36 @@ class Problems:
         self.found: set[Problem] = set()
         self.text = ""
         self._suggested = 0
+        self._hidden: set[str] = set()
 
     def add(self, place: Tree, text: str, hint: str = "") -> None:
         """Add a problem at a node's place."""
         self.found.add(Problem(place.line, place.column, place.end, text, hint))
 
+    def hide(self, text: str) -> None:
+        """Repeat a text in no problem: it may be a secret that stands where it should not."""
+        if len(text) >= SHORTEST_SECRET:
+            self._hidden.add(text)
+
     def listed(self) -> list[Problem]:
         """What was found, in the order of the file, each with its line."""
         lines = split_lines(self.text)
         return [
-            replace(each, source=lines[each.line - 1] if each.line <= len(lines) else "")
+            replace(
+                each,
+                text=self._cleared(each.text),
+                hint=self._cleared(each.hint),
+                source=self._cleared(lines[each.line - 1] if each.line <= len(lines) else ""),
+            )
             for each in sorted(self.found)
         ]
+
+    def _cleared(self, text: str) -> str:
+        """Each hidden text as so many dots, so that columns stay."""
+        for hidden in self._hidden:
+            for shown in (hidden, show(hidden).strip("`")):
+                text = text.replace(shown, "•" * len(shown))
+        return text
 
     def hint(self, word: str, choices: Iterable[str]) -> str:
         """Return ``did you mean `choice`?`` or nothing."""

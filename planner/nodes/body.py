@@ -56,7 +56,7 @@ def parse(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Faulty(f"the answer is not JSON: {quoted(content[:80])}") from error
+        raise Faulty(f"the answer is not JSON: {quoted(content[:LARGEST])}") from error
 
 
 def record(content: bytes, dialect: Dialect) -> Body:

@@ -18,15 +18,22 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from planner.errors import PlannerError
+from planner.references import hide
+
 LONGEST = 200
 """Characters of foreign text that are shown."""
+LONGEST_OWN = 1200
+"""Of our own."""
 
 
 def plain(text: str, longest: int = LONGEST) -> str:
     """Foreign text on one line; nothing in it can move a cursor, change a colour or reverse the writing.
 
-    Everything that `str.isprintable` does not know as printable is escaped as in a Python literal.
+    Nor is there one of our secrets in it that a node repeats. Everything that `str.isprintable` does not know
+    as printable is escaped as in a Python literal.
     """
+    text = hide(text)  # before it is cut: a piece of a secret would not be known as one
     shown = text if len(text) <= longest else text[:longest] + "…"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
 
@@ -59,6 +66,8 @@ def surely_not_connected(error: BaseException) -> bool:
 def words(error: BaseException) -> str:
     """Say what happened, without the names of classes where a cause is known."""
     real = cause(error)
+    if isinstance(real, PlannerError):
+        return plain(": ".join(filter(None, (real.what, real.where, real.why))), LONGEST_OWN)
     if isinstance(real, ProxyError):
         return f"the proxy could not be used: {words(real.original_error)}"
     if isinstance(real, NameResolutionError):

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from planner.access import Tls, credential_of
 from planner.errors import StoreFailed
 from planner.model import Dialect, Node, Policy
 
@@ -68,9 +69,17 @@ def _read_policy(value: Any) -> Policy:
 
 
 def _read_nodes(value: Any) -> tuple[Node, ...]:
-    return tuple(
-        Node(**{**_tuples(node), "dialect": Dialect(**_tuples(node.get("dialect", {})))}) for node in value
-    )
+    return tuple(_read_node(_tuples(node)) for node in value)
+
+
+def _read_node(record: dict[str, Any]) -> Node:
+    """Every version wrote all fields that it knew."""
+    known = {
+        "dialect": Dialect(**_tuples(record.get("dialect", {}))),
+        "credential": credential_of(record.get("credential")),
+        "tls": Tls(**record.get("tls", {})),
+    }
+    return Node(**{**record, **known})
 
 
 def _checked(read: Callable[[Any], _T], text: str) -> _T:

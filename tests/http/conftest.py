@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from planner.access import NO_TLS, Credential, Tls
 from planner.clock import SystemClock
 from planner.model import Dialect, Node
 from planner.nodes.client import HttpNodes
@@ -120,6 +121,8 @@ def start(serve: Callable[..., ScriptedServer]) -> Iterator[Start]:
     def begin(
         *script: Action,
         dialect: Dialect | None = None,
+        credential: Credential | None = None,
+        tls: Tls = NO_TLS,
         prefix: str = "",
         url: str = "",
         listen: bool = True,
@@ -144,7 +147,8 @@ def start(serve: Callable[..., ScriptedServer]) -> Iterator[Start]:
             "permit": permit,
             "on_retry": tell,
         }
-        nodes = HttpNodes([Node("node01", url or server.url + prefix, dialect=dialect)], **options | settings)
+        node = Node("node01", url or server.url + prefix, dialect=dialect, credential=credential, tls=tls)
+        nodes = HttpNodes([node], **options | settings)
         port: Nodes = nodes  # checked by mypy
         assert port is nodes
         clients.append(nodes)

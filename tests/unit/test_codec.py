@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planner.access import Credential, Scheme, Tls
 from planner.codec import (
     digest,
     dump_plan,
@@ -47,6 +48,11 @@ DIALECTS = st.builds(
 LIMITS = st.builds(Limits, *[st.none() | st.integers(0, 999)] * 3)
 
 
+CREDENTIALS = st.none() | st.builds(Credential, st.sampled_from(Scheme), TEXT, TEXT, st.booleans())
+TLS = st.builds(Tls, TEXT, TEXT, TEXT, st.booleans())
+TOKEN = Credential(Scheme.BEARER, "env:TOKEN")
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """Plans whose cells fit together: each cell of each touched group is a step or a bystander."""
@@ -57,7 +63,8 @@ def plans(draw: st.DrawFn) -> Plan:
             draw(TEXT),
             tuple(draw(st.dictionaries(TEXT, TEXT, max_size=2)).items()),
             draw(DIALECTS),
-            draw(TEXT),
+            draw(CREDENTIALS),
+            draw(TLS),
         )
         for name in names
     )
@@ -195,7 +202,9 @@ def test_the_digest_is_that_of_the_file() -> None:
         {"serial": 99},
         {"nodes": (replace(NODES[0], url="http://elsewhere"), *NODES[1:])},
         {"nodes": (replace(NODES[0], dialect=Dialect(created=(200,))), *NODES[1:])},
-        {"nodes": (replace(NODES[0], credential="env:TOKEN"), *NODES[1:])},
+        {"nodes": (replace(NODES[0], credential=TOKEN), *NODES[1:])},
+        {"nodes": (replace(NODES[0], credential=replace(TOKEN, over_http=True)), *NODES[1:])},
+        {"nodes": (replace(NODES[0], tls=Tls(verify=False)), *NODES[1:])},
         {"steps": ()},
         {"adopts": ()},
         {"bystanders": ()},
@@ -209,17 +218,28 @@ def test_the_digest_covers_everything(change: dict[str, Any]) -> None:
 
 
 def test_a_node_of_the_contract_is_written_without_its_dialect_and_secrets_are_references() -> None:
-    node = Node("n", "http://n", credential="env:TOKEN")
+    node = Node("n", "http://n", credential=TOKEN)
     assert node_to_dict(node) == {
         "name": "n",
         "url": "http://n",
         "labels": {},
-        "credential": "env:TOKEN",
+        "credential": {"scheme": "bearer", "secret": "env:TOKEN", "name": "", "over_http": False},
+        "tls": {},
         "api": {},
     }
-    deviating = replace(node, dialect=Dialect(created=(200, 204), headers=(("node", "n"),)))
+    deviating = replace(
+        node, dialect=Dialect(created=(200, 204), headers=(("node", "n"),)), tls=Tls("file:/ca", verify=False)
+    )
+    assert node_to_dict(deviating)["tls"] == {"ca": "file:/ca", "verify": False}
     assert node_to_dict(deviating)["api"] == {"created": (200, 204), "headers": (("node", "n"),)}
     assert node_from_dict(json.loads(json.dumps(node_to_dict(deviating)))) == deviating
+
+
+def test_plans_of_a_version_that_knew_no_schemes_can_be_read() -> None:
+    record = node_to_dict(Node("n", "http://n"))
+    del record["tls"]
+    assert node_from_dict({**record, "credential": ""}) == Node("n", "http://n")
+    assert node_from_dict({**record, "credential": "env:TOKEN"}) == Node("n", "http://n", credential=TOKEN)
 
 
 # What is refused.

@@ -168,8 +168,8 @@ def node_line(line: str, *, api: str = "") -> str:
             "6:41: the key `a\\x1b[31m` in `labels` must not hold control characters",
         ),
         (
-            "{name: b, url: 'http://b', credential: hunter2}",
-            f"6:44: `credential` {CREDENTIAL}",
+            "{name: b, url: 'https://b', credential: hunter2}",
+            f"6:45: `credential` {CREDENTIAL}",
         ),
     ],
 )
