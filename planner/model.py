@@ -82,6 +82,11 @@ class Node:
     credential: Credential | None = None
     tls: Tls = NO_TLS
 
+    @property
+    def speech(self) -> tuple[Dialect, Credential | None, Tls]:
+        """How it is spoken to: what is neither its identity nor for people."""
+        return self.dialect, self.credential, self.tls
+
 
 @dataclass(frozen=True, slots=True)
 class Group:

@@ -67,15 +67,11 @@ def resolve(reference: str, *, purpose: str, limit: int = MAX_SECRET, lines: boo
 
 def remember(secret: str) -> None:
     """Let `hide` know a secret, in every spelling that a node, a library or a traceback may repeat it in."""
-    spellings = {
-        secret,
-        secret.encode().decode("latin-1"),  # as http.client reads a header
-        repr(secret)[1:-1],
-        repr(secret.encode())[2:-1],
-        json.dumps(secret)[1:-1],
-        quote(secret, safe=""),
-        base64.b64encode(secret.encode()).decode(),
-    }
+    raw = secret.encode()
+    spellings = {quote(secret, safe=""), base64.b64encode(raw).decode(), repr(raw)[2:-1]}
+    for text in (secret, raw.decode("latin-1")):  # as http.client reads a header
+        both = repr(text + "\"'")  # Python escapes a quote only where there are both
+        spellings |= {text, repr(text)[1:-1], both[1:-4], json.dumps(text)[1:-1]}
     new = {each for each in spellings if len(each) >= SHORTEST_HIDDEN} - set(_KNOWN)
     if new:
         _KNOWN[:] = sorted([*_KNOWN, *new], key=len, reverse=True)

@@ -223,16 +223,11 @@ def _check_belongs(plan: Plan, desired: Desired, knowledge: Knowledge) -> None:
     if plan.store != knowledge.store:
         raise _stale(f"it was made with store {plan.store}, and this run uses {knowledge.store}")
     scope = patterns_of(plan.scope)
-    planned = {node.name: _spoken_to(node) for node in plan.nodes}
-    here = {node.name: _spoken_to(node) for node in desired.nodes if scope.includes_node(node.name)}
+    planned = {node.name: (node.url, node.speech) for node in plan.nodes}
+    here = {node.name: (node.url, node.speech) for node in desired.nodes if scope.includes_node(node.name)}
     if planned != here:
         moved = sorted(name for name in planned.keys() | here.keys() if planned.get(name) != here.get(name))
         raise _stale(f"its nodes are not those of the file: {', '.join(moved)}")
-
-
-def _spoken_to(node: Node) -> tuple[object, ...]:
-    """Where a node is, and how it is spoken to: what a plan must agree about with the file."""
-    return node.url, node.dialect, node.credential, node.tls
 
 
 def _check_serial(plan: Plan, knowledge: Knowledge) -> None:

@@ -61,6 +61,7 @@ class Session:
         self._read: dict[str, bytes] = {}
         self._desired: Desired | None = None
         self._crew: Crew | None = None
+        self._warned: set[str] = set()
 
     def __enter__(self) -> Self:
         context = click.get_current_context(silent=True)
@@ -245,6 +246,7 @@ class Session:
         from planner.transaction import World
 
         s = self.settings
+        self._warn_of_strangers(nodes)
         with ExitStack() as stack:
             reporter = LogReporter(stack.enter_context(self.view.reporter()))
             client = HttpNodes(
@@ -268,6 +270,17 @@ class Session:
                 stack.enter_context(self.control.signals())
             port = client if self._watch is None else self._watch.nodes(client)
             yield World(port, self.clock, self.control, reporter, s.grace)
+
+    def _warn_of_strangers(self, nodes: tuple[Node, ...]) -> None:
+        """Warn, once in a run, of nodes whose certificate nobody looks at."""
+        for node in nodes:
+            if not node.tls.verify and node.name not in self._warned:
+                self._warned.add(node.name)
+                has = ", and be shown its credential" if node.credential or node.tls.certificate else ""
+                self.view.warning(
+                    f"{node.name}: its certificate is not looked at (`tls.verify: false`); anybody on the "
+                    f"way can answer in its place{has}"
+                )
 
     def _crew_for(self, reads: int) -> Crew | None:
         """Who carries requests out besides this process, or in its place; started once.

@@ -17,6 +17,7 @@ from planner.nodes.known import Known
 from planner.nodes.ledger import Grant, Ledger
 from planner.nodes.retry import Patience
 from planner.nodes.wire import Route
+from planner.references import hide
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Caller:
         route = self._route(node)
         reader: Reader[Body] | None = None
         if call.method is Method.READ:
-            reader = Reader(LARGEST, lambda content: record(content, route.dialect), _faulty)
+            reader = Reader(LARGEST, lambda content: _quiet(record(content, route.dialect), call), _faulty)
         elif call.method is Method.LIST:
             reader = Reader(LARGEST_LIST, lambda content: listed(content, route.dialect), _faulty, whole=True)
         return self._exchange.run(call, ledger, route, route.target(call), reader)
@@ -128,6 +129,11 @@ class Caller:
         if route is None:
             route = self._routes[node] = Route(node, self._ways)
         return route
+
+
+def _quiet(body: Body, call: Call) -> Body:
+    """An id that nobody asked for will be told to the user; it may be what the node was shown."""
+    return body if body.group == call.group else body._replace(group=hide(body.group))
 
 
 def unsent(call: Call, clock: Clock, end: TryEnd = TryEnd.STOPPED, why: str = UNSENT) -> Answer:

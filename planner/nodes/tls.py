@@ -98,13 +98,15 @@ def _private_file(content: str) -> Iterator[str]:
 
 
 def _unusable(what: str, place: str, error: Exception) -> SecretUnresolved:
-    why = {"PEM": "it is not PEM", "X509": "the key belongs to another certificate"}
-    reason = str(getattr(error, "reason", None) or error)
-    library = getattr(error, "library", None)
-    known = why["X509"] if reason == "KEY_VALUES_MISMATCH" else why["PEM"] if library == "PEM" else ""
+    said = str(error)
+    why = said
+    if "KEY_VALUES_MISMATCH" in said:
+        why = "the key belongs to another certificate"
+    elif "PEM" in said or "no certificate" in said.lower():
+        why = "it is not PEM, or not whole"
     return SecretUnresolved(
         what,
         where=place,
-        why=known or reason.lower().replace("_", " "),
+        why=why,
         next="check that it is PEM, complete, and not encrypted",
     )

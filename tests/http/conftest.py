@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,8 +105,8 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
     """Start scripted servers; they end with the test."""
     servers: list[ScriptedServer] = []
 
-    def start(*script: Action, listen: bool = True) -> ScriptedServer:
-        servers.append(ScriptedServer(*script, listen=listen))
+    def start(*script: Action, listen: bool = True, tls: ssl.SSLContext | None = None) -> ScriptedServer:
+        servers.append(ScriptedServer(*script, listen=listen, tls=tls))
         return servers[-1]
 
     yield start
@@ -126,9 +127,10 @@ def start(serve: Callable[..., ScriptedServer]) -> Iterator[Start]:
         prefix: str = "",
         url: str = "",
         listen: bool = True,
+        serving: ssl.SSLContext | None = None,
         **settings: Any,
     ) -> Run:
-        server = serve(*script, listen=listen)
+        server = serve(*script, listen=listen, tls=serving)
         dialect = dialect or Dialect()
         permit, clock = Permit(), SystemClock()
         holder: list[Run] = []
