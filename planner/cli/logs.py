@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from planner.events import Event
+from planner.references import hide
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -107,6 +108,7 @@ def configure(level: str, form: str) -> None:
     """Log to stderr at this level, as ``text`` or ``json``; a new run begins."""
     global RUN  # noqa: PLW0603  (a process has one log)
     RUN = Run(form == "json")
+    sys.excepthook = _show_bug
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     OTHERS.handlers = [each for each in OTHERS.handlers if not isinstance(each, _Stderr)]
@@ -159,8 +161,15 @@ def _log_bug(kind: type[BaseException], error: BaseException, trace: TracebackTy
     import traceback
 
     frames = [f"{each.filename}:{each.lineno} in {each.name}" for each in traceback.extract_tb(trace)]
-    words = f"A bug in planner: {kind.__name__}: {error}"
+    words = hide(f"A bug in planner: {kind.__name__}: {error}")
     say(logging.CRITICAL, words, event="error", code="bug", exit_code=1, details=frames[-MOST_DETAILS:])
+
+
+def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The same for people: Python's traceback, without a secret that an error may repeat."""
+    import traceback
+
+    sys.stderr.write(hide("".join(traceback.format_exception(kind, error, trace))))
 
 
 class LogReporter:

@@ -129,7 +129,7 @@ def _check_tls_is_used(item: Tree, problems: Problems) -> None:
 def _hide_secrets(credential: Tree, problems: Problems) -> None:
     """Hide every scalar that is no reference, and should be one."""
     if credential.value is not None and not re.fullmatch(PATTERN, credential.text):
-        problems.hide(credential.text)
+        problems.hide(credential, credential.text)
     for key, (_, value) in credential.pairs.items():
         if key not in NOT_SECRET:
             _hide_secrets(value, problems)

@@ -104,7 +104,7 @@ def _check_url(url: Tree | None, seen: dict[str, Tree], problems: Problems) -> N
     try:
         canonical = canonical_url(url.value)
     except ValueError as error:
-        problems.hide(url.value.partition("://")[2].rpartition("@")[0])
+        problems.hide(url, url.value.partition("://")[2].rpartition("@")[0])
         problems.add(url, str(error))
         return
     first = seen.setdefault(canonical, url)
@@ -132,7 +132,7 @@ def _check_api(api: Tree | None, problems: Problems) -> None:
         if lower in SECRET_HEADERS:
             text = f"the header {show(name)} would be written into plans"
             problems.add(key, text, "use `credential: env:NAME`")
-            problems.hide(value.text)
+            problems.hide(value, value.text)
         elif lower in FRAMING_HEADERS:
             problems.add(key, f"the header {show(name)} is set by the HTTP library")
 

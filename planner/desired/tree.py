@@ -100,16 +100,16 @@ class Problems:
         self.found: set[Problem] = set()
         self.text = ""
         self._suggested = 0
-        self._hidden: set[str] = set()
+        self._hidden: list[tuple[Tree, str]] = []
 
     def add(self, place: Tree, text: str, hint: str = "") -> None:
         """Add a problem at a node's place."""
         self.found.add(Problem(place.line, place.column, place.end, text, hint))
 
-    def hide(self, text: str) -> None:
+    def hide(self, place: Tree, text: str) -> None:
         """Repeat a text in no problem: it may be a secret that stands where it should not."""
         if len(text) >= SHORTEST_SECRET:
-            self._hidden.add(text)
+            self._hidden.append((place, text))
 
     def listed(self) -> list[Problem]:
         """What was found, in the order of the file, each with its line."""
@@ -119,17 +119,26 @@ class Problems:
                 each,
                 text=self._cleared(each.text),
                 hint=self._cleared(each.hint),
-                source=self._cleared(lines[each.line - 1] if each.line <= len(lines) else ""),
+                source=self._source(lines, each.line),
             )
             for each in sorted(self.found)
         ]
 
     def _cleared(self, text: str) -> str:
         """Each hidden text as so many dots, so that columns stay."""
-        for hidden in self._hidden:
-            for shown in (hidden, show(hidden).strip("`")):
+        for _, hidden in self._hidden:
+            for shown in (hidden, show(hidden)[1:-1]):
                 text = text.replace(shown, "•" * len(shown))
         return text
+
+    def _source(self, lines: list[str], number: int) -> str:
+        """A line of the file. A hidden text that is written with escapes there is found by its place."""
+        line = lines[number - 1] if number <= len(lines) else ""
+        for place, hidden in self._hidden:
+            if place.line == number and hidden not in line:
+                end = place.end if place.end > place.column + 1 else len(line) + 1
+                line = line[: place.column - 1] + "•" * (end - place.column) + line[end - 1 :]
+        return self._cleared(line)
 
     def hint(self, word: str, choices: Iterable[str]) -> str:
         """Return ``did you mean `choice`?`` or nothing."""
