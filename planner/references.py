@@ -29,8 +29,8 @@ SHORTEST_HIDDEN = 4
 """Characters: what is shorter is in half of all words."""
 HIDDEN = "•••"
 
-_KNOWN: list[str] = []
-"""Every spelling of every secret that this process has seen, the longest first."""
+_KNOWN: set[str] = set()
+"""Every spelling of every secret that this process has seen."""
 
 
 def resolve(reference: str, *, purpose: str, limit: int = MAX_SECRET, lines: bool = False) -> str:
@@ -67,21 +67,20 @@ def resolve(reference: str, *, purpose: str, limit: int = MAX_SECRET, lines: boo
 
 def remember(secret: str) -> None:
     """Let `hide` know a secret, in every spelling that a node, a library or a traceback may repeat it in."""
+    if secret in _KNOWN:
+        return
     raw = secret.encode()
     spellings = {quote(secret, safe=""), base64.b64encode(raw).decode(), repr(raw)[2:-1]}
     for text in (secret, raw.decode("latin-1")):  # as http.client reads a header
         both = repr(text + "\"'")  # Python escapes a quote only where there are both
         spellings |= {text, repr(text)[1:-1], both[1:-4], json.dumps(text)[1:-1]}
-    new = {each for each in spellings if len(each) >= SHORTEST_HIDDEN} - set(_KNOWN)
-    if new:
-        _KNOWN[:] = sorted([*_KNOWN, *new], key=len, reverse=True)
+    _KNOWN.update(each for each in spellings if len(each) >= SHORTEST_HIDDEN)
 
 
 def hide(text: str) -> str:
     """The text without any secret that this process has resolved: nodes echo what they were sent."""
-    for secret in _KNOWN:
-        if secret in text:
-            text = text.replace(secret, HIDDEN)
+    for secret in sorted((each for each in tuple(_KNOWN) if each in text), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)  # the longest first: one may be a part of another
     return text
 
 

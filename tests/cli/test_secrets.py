@@ -237,7 +237,7 @@ def test_an_unverified_node_is_warned_of_once(guarded: Guarded) -> None:
 def test_not_even_the_traceback_of_a_bug_holds_one(
     form: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(references, "_KNOWN", [])
+    monkeypatch.setattr(references, "_KNOWN", set())
     monkeypatch.setenv("TOKEN", TOKEN)
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     secret = references.resolve("env:TOKEN", purpose="a test")

@@ -22,7 +22,7 @@ TOKEN = Credential(Scheme.BEARER, "env:NODE_TOKEN")
 @pytest.fixture(autouse=True)
 def _planted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NODE_TOKEN", PLANTED)
-    monkeypatch.setattr(references, "_KNOWN", [])
+    monkeypatch.setattr(references, "_KNOWN", set())
 
 
 def sent(server: ScriptedServer, header: str = "authorization") -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from planner import references
 from planner.errors import SecretUnresolved
 from planner.references import MAX_SECRET, resolve
 
@@ -93,3 +94,10 @@ def test_what_is_no_reference_is_not_repeated_since_it_may_be_the_secret(referen
         resolve(reference, purpose="the token")
     assert PLANTED not in repr(vars(caught.value))
     assert "env:NAME" in caught.value.why
+
+
+def test_a_secret_that_is_part_of_another_leaves_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "_KNOWN", set())
+    for secret in ("abcd", "abcdefgh", "efgh", "xyz", ""):
+        references.remember(secret)
+    assert references.hide("abcdefgh, abcd, xyz") == "•••, •••, xyz"
