@@ -1,5 +1,6 @@
 # Everything here works from a fresh clone and installs only into .venv. Packages come from wherever pip's own
-# configuration says, in the versions and with the hashes of poetry.lock. Poetry itself need not be installed.
+# configuration says, in the versions and with the hashes of poetry.lock: all of them, and Poetry too (group `tools`).
+# Only pip itself is taken as it comes with Python. tests/deploy/test_supply.py holds this.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -14,15 +15,14 @@ IMAGE   ?= planner
 BUILDER ?= $(firstword $(foreach tool,docker podman buildah,$(if $(shell command -v $(tool)),$(tool))))
 BUILD_ARGS ?=
 
-POETRY_VERSION        := 2.5.1
-POETRY_EXPORT_VERSION := 1.10.1
-POETRY_MIRROR_VERSION := 0.6.5
-
 BIN    := $(VENV)/bin
 TOOLS  := $(VENV)/tools
-TOOLS_STAMP := $(TOOLS)/.installed-$(POETRY_VERSION)-$(POETRY_EXPORT_VERSION)
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+LOCKED  = $(BIN)/python .ci/requirements.py
 POETRY  = POETRY_VIRTUALENVS_CREATE=false POETRY_CACHE_DIR=$(TOOLS)/cache $(TOOLS)/bin/poetry --no-interaction
+
+# Where bandit looks: everything but the tests, which assert and start processes all the time.
+AUDITED := planner benchmarks docs supply .ci
 
 # What is installed is installed again only when one of these is newer than the stamp.
 INPUTS := poetry.lock pyproject.toml
@@ -30,7 +30,7 @@ INPUTS := poetry.lock pyproject.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test soak bench lint format simulate docs pictures image lock clean
+.PHONY: help install demo test soak bench lint format simulate docs sbom pictures image lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,11 +43,12 @@ demo: $(VENV)/.run-installed ## Show the main job on a simulated cluster: plan, 
 test: lint ## Run every check: lint, types, architecture, and the whole test suite
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-lint: $(VENV)/.dev-installed ## Run ruff, mypy and import-linter, and check the lock
+lint: $(VENV)/.dev-installed $(TOOLS)/.installed ## Run ruff, mypy, import-linter and bandit, and check the lock
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/bandit --quiet --recursive $(AUDITED)
 	@$(POETRY) check --lock
 
 format: $(VENV)/.dev-installed ## Format the code and repair what ruff can repair
@@ -66,8 +67,14 @@ bench: $(VENV)/.bench-installed ## Measure planner beside other clients of the A
 docs: $(VENV)/.dev-installed ## Write the reference again and build the documentation into site/
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/chart.py
+	@$(BIN)/python -m supply.licences
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo 'Built site/. To read it: $(BIN)/python -m http.server --directory site'
+
+# In a release: SOURCE_DATE_EPOCH is the time of the commit, so that anybody can make the same file again.
+sbom: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+sbom: $(VENV)/.dev-installed ## Write sbom.cdx.json: all that planner runs on, with licences and hashes (CycloneDX)
+	@$(BIN)/python -m supply.sbom sbom.cdx.json
 
 pictures: $(VENV)/.dev-installed ## Draw docs/pictures/ again, from real runs on a simulated cluster
 	@$(BIN)/python docs/pictures.py
@@ -81,8 +88,7 @@ image: ## Build the container image with docker, podman or buildah (BASE=, IMAGE
 
 # Poetry asks the index for a JSON page that many mirrors do not serve. The plugin reads the same simple index as
 # pip, and keeps its address out of the lock. The address and the certificates come from pip's configuration.
-lock: $(TOOLS_STAMP) ## Lock the dependencies again (pyproject.toml to poetry.lock), without any URL
-	@$(PIP) --python $(TOOLS)/bin/python install --no-compile poetry-plugin-pypi-mirror==$(POETRY_MIRROR_VERSION)
+lock: $(TOOLS)/.installed ## Lock the dependencies again (pyproject.toml to poetry.lock), without any URL
 	@set -e; \
 	ask() { $(BIN)/python -c 'from pip._internal.commands import create_command as c; \
 	  print(c("install").parser.get_default_values().'"$$1"' or "")'; }; \
@@ -95,7 +101,7 @@ lock: $(TOOLS_STAMP) ## Lock the dependencies again (pyproject.toml to poetry.lo
 	@$(POETRY) check --lock
 
 clean: ## Remove .venv and everything that was built or cached
-	rm -rf $(VENV) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) build dist site sbom.cdx.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -107,25 +113,29 @@ $(BIN)/python:
 	@echo 'Creating $(VENV)'
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(TOOLS_STAMP): | $(BIN)/python
-	@echo 'Installing Poetry $(POETRY_VERSION) into $(TOOLS)'
+# Poetry is installed again only when its own part of the lock has changed.
+$(VENV)/tools.txt: poetry.lock .ci/requirements.py | $(BIN)/python
+	@$(LOCKED) --only tools >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(TOOLS)/.installed: $(VENV)/tools.txt
+	@echo 'Installing Poetry into $(TOOLS)'
 	@$(BIN)/python -m venv --without-pip --clear $(TOOLS)
-	@$(PIP) --python $(TOOLS)/bin/python install --no-compile --only-binary :all: \
-	  poetry==$(POETRY_VERSION) poetry-plugin-export==$(POETRY_EXPORT_VERSION)
+	@$(PIP) --python $(TOOLS)/bin/python install --no-compile --only-binary :all: --require-hashes -r $<
 	@touch $@
 
 # What a user needs: the package and the simulator.
-$(VENV)/.run-installed: $(TOOLS_STAMP) $(INPUTS)
+$(VENV)/.run-installed: $(INPUTS) | $(BIN)/python
 	@echo 'Installing planner and the simulator into $(VENV)'
-	@$(POETRY) export --with build --extras simulator --output $(VENV)/run.txt
+	@$(LOCKED) simulator >$(VENV)/run.txt
 	@$(PIP) install --require-hashes -r $(VENV)/run.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # What a developer needs; it holds what a user needs too.
-$(VENV)/.dev-installed: $(TOOLS_STAMP) $(INPUTS)
+$(VENV)/.dev-installed: $(INPUTS) | $(BIN)/python
 	@echo 'Installing planner, its extras and the development tools into $(VENV)'
-	@$(POETRY) export --with build,dev,docs --all-extras --output $(VENV)/dev.txt
+	@$(LOCKED) --all-extras --with dev --with docs >$(VENV)/dev.txt
 	@$(PIP) install --require-hashes -r $(VENV)/dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run-installed
@@ -133,6 +143,6 @@ $(VENV)/.dev-installed: $(TOOLS_STAMP) $(INPUTS)
 # What it is measured against, besides.
 $(VENV)/.bench-installed: $(VENV)/.dev-installed
 	@echo 'Installing what planner is measured against into $(VENV)'
-	@$(POETRY) export --with build,dev,docs,bench --all-extras --output $(VENV)/bench.txt
+	@$(LOCKED) --all-extras --with dev --with docs --with bench >$(VENV)/bench.txt
 	@$(PIP) install --require-hashes -r $(VENV)/bench.txt
 	@touch $@

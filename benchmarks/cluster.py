@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import subprocess  # starts our own interpreter only  # nosec B404
 import sys
 import urllib.request
 from pathlib import Path
@@ -24,14 +24,14 @@ class Cluster:
     def __init__(self, nodes: int, groups: int = 0, latency: float = 0.0) -> None:
         """`groups` that every node holds at first; `latency` in milliseconds."""
         words = ["--nodes", str(nodes), "--groups", str(groups), "--latency", str(latency)]
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # our own interpreter  # nosec B603
             [sys.executable, "-m", "benchmarks.nodes", *words],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self._process.stdout is not None
+        assert self._process.stdout is not None  # narrows the types: it is a pipe  # nosec B101
         line = self._process.stdout.readline()
         if not line:
             self.close()
@@ -48,8 +48,8 @@ class Cluster:
 
     def close(self) -> None:
         """Let the nodes end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        assert self._process.stdin is not None  # narrows the types: it is a pipe  # nosec B101
+        assert self._process.stdout is not None  # narrows the types: it is a pipe  # nosec B101
         self._process.stdin.close()
         self._process.wait(30)
         self._process.stdout.close()
@@ -58,7 +58,8 @@ class Cluster:
         """How many cells the nodes hold."""
         total = 0
         for url in self.urls:
-            with urllib.request.urlopen(url + PATH, timeout=10) as answer:
+            # An http URL of our own nodes.
+            with urllib.request.urlopen(url + PATH, timeout=10) as answer:  # nosec B310
                 total += len(json.load(answer))
         return total
 

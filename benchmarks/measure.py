@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import subprocess  # starts what is measured  # nosec B404
 import tempfile
 import threading
 import time
@@ -70,7 +70,7 @@ def run(
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         begin = time.perf_counter()
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # the clients that are named here  # nosec B603
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
         )
         with _watched(process.pid) if sampled else _unwatched() as seen:

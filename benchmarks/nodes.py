@@ -43,7 +43,8 @@ class Node(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        # A stream can write, and says so by its class or by having the method.
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")  # nosec B101
         self._transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:

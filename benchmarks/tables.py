@@ -37,7 +37,7 @@ def comparison(rows: list[dict[str, Any]]) -> str:
             mine = find(rows, client="planner", parallelism=row["parallelism"]) or find(
                 rows, client="planner"
             )
-            assert mine is not None
+            assert mine is not None  # narrows the type: planner is in every table  # nosec B101
             yield [
                 row["client"] + (" ¹" if row["one"] else ""),
                 str(row["parallelism"]),

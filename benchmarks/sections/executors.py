@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
+import subprocess  # asks planner for its help  # nosec B404
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ MEASURED = ("auto", "threads", "processes")
 def offered() -> list[str]:
     """The local executors that `planner plan --help` offers; none in a planner without the flag."""
     words = [str(PROGRAM), "plan", "--help"]
-    done = subprocess.run(
+    done = subprocess.run(  # planner, fixed arguments  # nosec B603
         words, env=environment(Path.cwd()), capture_output=True, text=True, timeout=60, check=True
     )
     about = done.stdout.partition("--executor")[2][:400]

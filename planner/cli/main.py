@@ -70,7 +70,7 @@ class LazyGroup(click.Group):
         name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
         module = importlib.import_module(f"planner.cli.commands.{name}")
         command = module.command
-        assert isinstance(command, click.Command)  # noqa: S101  (every module of the folder has one)
+        assert isinstance(command, click.Command)  # noqa: S101  (every module has one)  # nosec B101
         return command
 
     def resolve_command(

@@ -156,7 +156,7 @@ def _selector(item: Tree) -> Any:
 
 def _tree_of(text: bytes) -> tuple[Tree, Sequence[Tree]]:
     root = read_tree(text, Problems())
-    assert root is not None  # noqa: S101  (it was parsed before)
+    assert root is not None  # noqa: S101  (it was parsed before)  # nosec B101
     return root, root.pairs["groups"][1].items
 
 

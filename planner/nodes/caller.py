@@ -74,7 +74,7 @@ class Caller:
             manner.backoff,
             manner.backoff_max,
             clock,
-            rng or random.Random(),
+            rng or random.Random(),  # jitter is no secret  # nosec B311
             on_retry,
         )
         timeout = Timeout(connect=manner.connect_timeout, read=manner.read_timeout)

@@ -6,7 +6,7 @@ batch has to carry with it, and what can still stop it.
 
 from __future__ import annotations
 
-import pickle
+import pickle  # for workers that carry out our code  # nosec B403
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count
@@ -217,7 +217,7 @@ class WorkerLane:
 
     def received(self, result: Any) -> Done:
         """Every time is later by what the worker's clock is behind."""
-        done: Done = pickle.loads(result)  # noqa: S301  (of a worker that carries out our code)
+        done: Done = pickle.loads(result)  # noqa: S301  (of a worker that carries out our code)  # nosec B301
         if not self.behind:
             return done
         return done._replace(

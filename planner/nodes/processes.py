@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import gc
 import os
-import pickle
-import subprocess
+import pickle  # between a process and its own child  # nosec B403
+import subprocess  # starts our own interpreter only  # nosec B404
 import sys
 import threading
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -68,14 +68,14 @@ class WorkerProcess(Executor):
         """
         self.threads = threads
         self.serves: Manner | None = None
-        self._process = subprocess.Popen(  # noqa: S603  (our own interpreter, and nothing from outside)
+        self._process = subprocess.Popen(  # noqa: S603  (our own interpreter)  # nosec B603
             [sys.executable, "-c", BOOT],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # a key that interrupts us is not for it
         )
-        assert self._process.stdin is not None  # noqa: S101  (narrows the types: both are pipes)
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process.stdin is not None  # noqa: S101  (narrows the types)  # nosec B101
+        assert self._process.stdout is not None  # noqa: S101  (narrows the types)  # nosec B101
         self._input: IO[bytes] = self._process.stdin
         self._output: IO[bytes] = self._process.stdout
         self._lock = threading.Lock()
@@ -126,7 +126,7 @@ class WorkerProcess(Executor):
         """Take results in until it ends; in a thread of its own."""
         while True:
             try:
-                number, result, error = pickle.load(self._output)  # noqa: S301  (our own process)
+                number, result, error = pickle.load(self._output)  # noqa: S301  (our child)  # nosec B301
             except Exception:  # noqa: BLE001  (whatever broke: nothing more can be understood)
                 break
             with self._lock:
@@ -174,7 +174,7 @@ def serve(threads: int) -> None:
     pool = ThreadPoolExecutor(threads)
     while True:
         try:
-            number, function, args, kwargs = pickle.load(orders)  # noqa: S301  (our own parent)
+            number, function, args, kwargs = pickle.load(orders)  # noqa: S301  (our own parent)  # nosec B301
         except Exception:  # noqa: BLE001  (the parent is gone, or its last message is cut off)
             os._exit(0)
         if number:

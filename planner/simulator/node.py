@@ -72,7 +72,7 @@ class Node:
     def __init__(self, name: str, seed: int, groups: Iterable[str] = ()) -> None:
         self.name = name
         self._groups = set(groups)
-        self._luck = Random(f"{seed}/{name}")
+        self._luck = Random(f"{seed}/{name}")  # faults are no secret  # nosec B311
         self._strikes: dict[str, tuple[Strike, ...]] = {}
 
     def set_faults(self, plan: FaultPlan) -> None:

@@ -85,7 +85,7 @@ def not_writable(where: str, why: str) -> StoreFailed:
     )
 
 
-def explained(error: Exception, what: str, where: str, secret: str = "") -> StoreFailed:
+def explained(error: Exception, what: str, where: str, secret: str | None = None) -> StoreFailed:
     """Say what a database error means.
 
     Args:
@@ -119,7 +119,7 @@ def _known(origin: BaseException) -> tuple[str, str, str]:
 
 
 @contextmanager
-def explaining(what: str, where: str, secret: str = "") -> Iterator[None]:
+def explaining(what: str, where: str, secret: str | None = None) -> Iterator[None]:
     """Turn every error of a database or of the operating system into `StoreFailed`."""
     try:
         yield

@@ -60,7 +60,7 @@ PROOF = text(
     f"""
     SELECT pg_backend_pid() AS pid, EXISTS ({LOCKS} AND pid = pg_backend_pid()) AS held,
            (SELECT epoch FROM planner_cluster WHERE name = :cluster) AS epoch
-    """  # noqa: S608  (no input in it)
+    """  # noqa: S608  (no input in it)  # nosec B608
 )
 BACKEND = text("SELECT pg_backend_pid()")
 

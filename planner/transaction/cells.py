@@ -238,7 +238,7 @@ class Cells:
                     self._tell("undone", run)
                     return
                 was_met, claimed = True, False
-                assert run.suspect_since is not None  # noqa: S101  (narrows the type: it is not settled)
+                assert run.suspect_since is not None  # noqa: S101  (it is not settled)  # nosec B101
                 yield run.suspect_since + self._policy.settle
                 deadline += self._clock.now() - began
                 continue

@@ -93,3 +93,26 @@ def test_build_context_holds_what_is_copied_and_no_more() -> None:
     allowed = {rule[1:] for rule in rules if rule.startswith("!")}
     copies = [rest.split()[:-1] for word, rest in ALL if word == "COPY" and "--from" not in rest]
     assert allowed == {source for sources in copies for source in sources}
+
+
+def test_no_secret_is_in_a_layer_or_in_the_configuration() -> None:
+    """What is given as an argument, or copied, stays; pip's configuration is mounted for one step."""
+    arguments = {rest.partition("=")[0] for word, rest in ALL if word == "ARG"}
+    assert arguments == {"BASE", "VERSION", "REVISION"}
+    assert "ADD" not in {word for word, _ in ALL}  # it fetches, and unpacks
+    environment = " ".join(rest for word, rest in ALL if word == "ENV")
+    assert not re.search(r"(?i)token|passw|secret(?!s/pip\.conf)|index|credential|\bkey", environment)
+    assert "/run/secrets" not in last("ENV")
+    for word, rest in ALL:
+        fetches = word == "RUN" and "-m pip" in rest and "--no-index" not in rest
+        assert fetches == ("--mount=type=secret,id=pip.conf" in rest), rest
+        assert "--mount=type=bind" not in rest
+
+
+def test_nobody_but_root_may_change_what_runs() -> None:
+    """Not even the user that it runs as: the files are root's, and no step after the copy changes that."""
+    copied = next(index for index, (word, _) in enumerate(LAST_STAGE) if word == "COPY")
+    assert not re.search(r"--ch(own|mod)", " ".join(rest for word, rest in LAST_STAGE if word == "COPY"))
+    assert "RUN" not in [word for word, _ in LAST_STAGE[copied:]]
+    users = [rest for word, rest in LAST_STAGE if word == "USER"]
+    assert len(users) == 1

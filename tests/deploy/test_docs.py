@@ -239,3 +239,35 @@ def test_every_picture_is_shown_with_words_for_it() -> None:
 def test_links_of_the_readme_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)#]+)", TEXTS["README.md"]):
         assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def test_every_defence_names_a_test_that_is_there() -> None:
+    """And of every actor it is said what is not stopped."""
+    page = TEXTS["docs/threats.md"]
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!what |---)", line) and "tests/" in line]
+    assert len(rows) > 40
+    for row in rows:
+        tests = row.removesuffix(" |").rpartition(" | ")[2]
+        named = re.findall(r"`(tests/[\w/]+\.py)`", tests)
+        assert ", ".join(f"`{name}`" for name in named) == tests, row
+        for name in named:
+            assert "def test_" in (ROOT / name).read_text("utf-8"), name
+    assert set(re.findall(r"tests/[\w./]+", page)) == set(re.findall(r"(?<=`)tests/[\w/]+\.py(?=`)", page))
+    actors = re.findall(r"^\| \[[^]]+\]\(#([\w-]+)\) \|", page, re.MULTILINE)
+    sections = {part.splitlines()[0].lower().replace(" ", "-"): part for part in page.split("\n## ")[1:]}
+    assert len(actors) == 9
+    for actor in actors:
+        assert "**Not stopped.**" in sections[actor], actor
+
+
+def test_security_policy_is_where_people_look_for_it() -> None:
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    for words in ("## Supported versions", "**Privately", "## What to expect", "## What counts"):
+        assert words in text
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (ROOT / target).exists(), target
+    assert "docs/threats.md" in text
+    assert "](SECURITY.md)" in TEXTS["README.md"]
+    assert "`SECURITY.md`" in TEXTS["docs/threats.md"]
+    for line in re.findall(r"^\$ make (\w+)", text, re.MULTILINE):
+        assert f"\n{line}:" in (ROOT / "Makefile").read_text("utf-8"), line

@@ -30,15 +30,24 @@ def test_make_alone_lists_every_target() -> None:
 
 def test_make_test_runs_every_check(tmp_path: Path) -> None:
     planned = make("--dry-run", "test", f"VENV={tmp_path}/venv").stdout
-    for check in ("ruff check", "ruff format --check", "mypy", "lint-imports", "check --lock", "pytest -n"):
+    checks = (
+        "ruff check",
+        "ruff format --check",
+        "mypy",
+        "lint-imports",
+        "bandit",
+        "check --lock",
+        "pytest -n",
+    )
+    for check in checks:
         assert check in planned
-    assert planned.count("--require-hashes") == 1
+    assert planned.count("--require-hashes") == 2  # what a developer needs, and Poetry to check the lock
 
 
 def test_make_demo_installs_no_development_tool(tmp_path: Path) -> None:
     planned = make("--dry-run", "demo", f"VENV={tmp_path}/venv").stdout
-    assert "--extras simulator" in planned
-    assert not re.search(r"--with \S*dev|--all-extras", planned)
+    assert "requirements.py simulator >" in planned
+    assert not re.search("--with |--all-extras|poetry", planned.lower())
     assert planned.rstrip().endswith("-m planner.cli demo")
 
 

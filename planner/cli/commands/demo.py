@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import subprocess  # starts our own interpreter only  # nosec B404
 import sys
 import tempfile
 from pathlib import Path
@@ -80,7 +80,7 @@ class Stage:
         """
         self._show_command(arguments)
         process = self._popen(arguments)
-        assert process.stdout is not None  # noqa: S101  (it is a pipe)
+        assert process.stdout is not None  # noqa: S101  (it is a pipe)  # nosec B101
         with process:
             for line in process.stdout:
                 self.say(line.rstrip("\n"))
@@ -130,7 +130,7 @@ class Stage:
         self.say(click.style("$ ", fg="green") + click.style("planner " + " ".join(arguments), bold=True))
 
     def _popen(self, arguments: Sequence[str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(  # noqa: S603  (our own interpreter, fixed arguments)
+        return subprocess.Popen(  # noqa: S603  (our own interpreter, fixed arguments)  # nosec B603
             [sys.executable, "-m", "planner.cli", *arguments],
             cwd=self.folder,
             env=self._environment,
