@@ -1,6 +1,6 @@
 # Everything here works from a fresh clone and installs only into .venv. Packages come from wherever pip's own
 # configuration says, in the versions and with the hashes of poetry.lock: all of them, and Poetry too (group `tools`).
-# Only pip itself is taken as it comes with Python. tests/deploy/test_supply.py holds this.
+# Only pip itself is taken as it comes with Python. tests/deploy/test_hashes.py holds this.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -22,7 +22,7 @@ LOCKED  = $(BIN)/python .ci/requirements.py
 POETRY  = POETRY_VIRTUALENVS_CREATE=false POETRY_CACHE_DIR=$(TOOLS)/cache $(TOOLS)/bin/poetry --no-interaction
 
 # Where bandit looks: everything but the tests, which assert and start processes all the time.
-AUDITED := planner benchmarks docs supply .ci
+AUDITED := planner benchmarks docs .ci
 
 # What is installed is installed again only when one of these is newer than the stamp.
 INPUTS := poetry.lock pyproject.toml
@@ -67,14 +67,14 @@ bench: $(VENV)/.bench-installed ## Measure planner beside other clients of the A
 docs: $(VENV)/.dev-installed ## Write the reference again and build the documentation into site/
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/chart.py
-	@$(BIN)/python -m supply.licences
+	@$(BIN)/python -m docs.supply.licences
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo 'Built site/. To read it: $(BIN)/python -m http.server --directory site'
 
 # In a release: SOURCE_DATE_EPOCH is the time of the commit, so that anybody can make the same file again.
 sbom: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 sbom: $(VENV)/.dev-installed ## Write sbom.cdx.json: all that planner runs on, with licences and hashes (CycloneDX)
-	@$(BIN)/python -m supply.sbom sbom.cdx.json
+	@$(BIN)/python -m docs.supply.sbom sbom.cdx.json
 
 pictures: $(VENV)/.dev-installed ## Draw docs/pictures/ again, from real runs on a simulated cluster
 	@$(BIN)/python docs/pictures.py

@@ -30,8 +30,7 @@ def header_for(node: Node) -> Header | None:
     if credential is None:
         return None
     kind = {Scheme.BASIC: "password", Scheme.BEARER: "bearer token"}.get(credential.scheme, "header's value")
-    # Blanks around it would not survive a header, and http.client refuses some of them.
-    secret = resolve(credential.secret, purpose=f"the {kind} of {node.name}").strip(" ")
+    secret = resolve(credential.secret, purpose=f"the {kind} of {node.name}")
     if credential.scheme is Scheme.HEADER:
         return Header(credential.header, secret.encode())
     if credential.scheme is Scheme.BEARER:

@@ -55,8 +55,8 @@ def test_a_header_of_another_name_replaces_that_of_the_dialect(start: Start) -> 
     assert sent(run.server) == [""]
 
 
-def test_a_file_with_a_line_end_and_blanks(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text(" abc \n")
+def test_a_file_with_a_line_end(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("abc\n")
     run = start(answer(201), credential=Credential(Scheme.HEADER, f"file:{tmp_path}/token", "X-Key"))
     assert ends(run.create()) == [201]
     assert sent(run.server, "x-key") == ["abc"]

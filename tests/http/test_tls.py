@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import requests
 import trustme
 from cryptography.hazmat.primitives import serialization
 
 from planner.access import NO_TLS, Credential, Scheme, Tls
+from planner.nodes.adapter import Ways
 from planner.verdict import Method, TryEnd
 from tests.http.conftest import Run, Start, ends
 from tests.http.server import ScriptedServer, answer, tunnel
@@ -224,14 +226,15 @@ def test_authorities_that_are_none(start: Start, ours: Tls) -> None:
     assert "The certificates of `tls.ca` cannot be used" in told.tries[0].detail
 
 
-def test_one_certificate_is_not_shown_to_the_nodes_of_another(
-    start: Start, authority: trustme.CA, mutual: ssl.SSLContext, ca: str, ours: Tls
-) -> None:
-    """Two nodes behind one host and port: two pools, since the TLS settings are part of a pool's key."""
-    run = start(answer(201), answer(201), serving=mutual, tls=replace(ours, ca=ca))
-    other = start(url=f"{run.server.url}/other", tls=Tls(ca))
-    assert ends(run.create()) == [201]
-    assert ends(other.create(tries=1)) == [TryEnd.NOT_SENT]
+def test_one_certificate_is_not_shown_to_the_nodes_of_another(ca: str, ours: Tls) -> None:
+    """Two nodes behind one host and port have connections of their own where their TLS differs."""
+    ways = Ways(3, 1)
+    request = requests.Request("GET", "https://127.0.0.1:1/one").prepare()
+    shown, hidden, again = (ways.find(request, tls).pool for tls in (replace(ours, ca=ca), Tls(ca), Tls(ca)))
+    assert shown is not hidden
+    assert hidden is again
+    assert shown.conn_kw["ssl_context"] is not hidden.conn_kw["ssl_context"]
+    ways.close()
 
 
 # Proxies.

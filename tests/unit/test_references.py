@@ -69,11 +69,21 @@ def test_a_variable_that_is_no_secret(monkeypatch: pytest.MonkeyPatch, value: st
         resolve("env:NODE_TOKEN", purpose="the token")
 
 
-@pytest.mark.parametrize("path", ["missing", "", "pipe"], ids=["missing", "folder", "pipe"])
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("missing", "No such file"),
+        ("", "s a directory"),
+        ("pipe", "no regular file"),
+        ("zero", "no regular file"),
+    ],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, path: str, why: str) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SecretUnresolved):
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(SecretUnresolved) as caught:
         resolve(f"file:{tmp_path}/{path}", purpose="the token")
+    assert why in caught.value.why
 
 
 @pytest.mark.parametrize(
