@@ -1,7 +1,8 @@
-"""What sentences all over the product are made of: counts, lists with an end, the nearest name. Pure."""
+"""What sentences all over the product are made of: counts, lists with an end, foreign text. Pure."""
 
 from __future__ import annotations
 
+import reprlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,28 @@ if TYPE_CHECKING:
 
 NAMED = 10
 """How many groups, cells or nodes a sentence names, unless it says otherwise."""
+
+LONGEST = 200
+"""Characters of foreign text that are shown."""
+
+_LITERALS = reprlib.Repr()
+_LITERALS.maxstring = _LITERALS.maxother = _LITERALS.maxlong = 2 * LONGEST  # cut again, at its end
+_LITERALS.maxlist = _LITERALS.maxdict = 20
+_LITERALS.maxlevel = 8
+
+
+def plain(text: str, longest: int = LONGEST) -> str:
+    """Foreign text on one line; nothing in it can move a cursor, change a colour or reverse the writing.
+
+    Everything that `str.isprintable` does not know as printable is escaped as in a Python literal.
+    """
+    shown = text if len(text) <= longest else text[:longest] + "…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+
+
+def quoted(value: object) -> str:
+    """A foreign value as a literal, shortened; however large or deep it is, little of it is looked at."""
+    return plain(_LITERALS.repr(value))
 
 
 def count(number: int, noun: str) -> str:

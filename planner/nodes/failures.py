@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from http.client import IncompleteRead, RemoteDisconnected
+from http.client import BadStatusLine, HTTPException, IncompleteRead, LineTooLong, RemoteDisconnected
 
 from requests.exceptions import RequestException
 from urllib3.exceptions import (
@@ -18,22 +18,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-LONGEST = 200
-"""Characters of foreign text that are shown."""
-
-
-def plain(text: str, longest: int = LONGEST) -> str:
-    """Foreign text on one line; nothing in it can move a cursor, change a colour or reverse the writing.
-
-    Everything that `str.isprintable` does not know as printable is escaped as in a Python literal.
-    """
-    shown = text if len(text) <= longest else text[:longest] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
-
-
-def quoted(value: object) -> str:
-    """A foreign value as a literal, shortened."""
-    return plain(repr(value))
+from planner.nodes.deadline import BadHeader
+from planner.words import plain, quoted
 
 
 def cause(error: BaseException) -> BaseException:
@@ -80,6 +66,12 @@ def words(error: BaseException) -> str:
     for kind, text in known:
         if isinstance(real, kind):
             return text
+    if isinstance(real, LineTooLong) or (type(real) is HTTPException and "headers" in str(real)):
+        return "the answer's header is too large"
+    if isinstance(real, BadStatusLine):
+        return f"the answer is not HTTP: {quoted(real.line)}"
+    if isinstance(real, BadHeader):
+        return str(real)
     if isinstance(real, ssl.SSLCertVerificationError):
         return plain(f"the certificate was refused: {real.verify_message}")
     if isinstance(real, ssl.SSLError):
