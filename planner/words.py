@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,16 @@ NAMED = 10
 
 LONGEST = 200
 """Characters of foreign text that are shown."""
+
+UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+"""Letters and marks that nobody sees (Default_Ignorable_Code_Point, and the empty Braille sign)."""
+
+COMMAND = re.compile(r"##(?=[a-z]*\[)")
+"""What build servers obey, GitHub and Azure wherever it stands in a line: ``##[error]``, ``##vso[``. GitHub's
+runner has it in `ActionCommand.TryParse`."""
 
 _LITERALS = reprlib.Repr()
 _LITERALS.maxstring = _LITERALS.maxother = _LITERALS.maxlong = 2 * LONGEST  # cut again, at its end

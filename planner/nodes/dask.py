@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from planner import __version__
 from planner.nodes import worker
-from planner.nodes.failures import plain
 from planner.nodes.lanes import Lane, WorkerLane
 from planner.ports import PROOF_LIFE
+from planner.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

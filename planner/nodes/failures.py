@@ -69,7 +69,7 @@ def words(error: BaseException) -> str:
     if isinstance(real, LineTooLong) or (type(real) is HTTPException and "headers" in str(real)):
         return "the answer's header is too large"
     if isinstance(real, BadStatusLine):
-        return f"the answer is not HTTP: {quoted(real.line)}"
+        return f"the answer is not HTTP: {quoted(str(real))}"
     if isinstance(real, BadHeader):
         return str(real)
     if isinstance(real, ssl.SSLCertVerificationError):

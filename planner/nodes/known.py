@@ -10,7 +10,7 @@ MOST = 4096
 """Answers that are kept, the newest."""
 
 _ETAG = re.compile(r"[!-~\xa1-\xff]{1,256}")
-"""What is sent back as it came: no blanks, no line ends. Some servers leave out the quotes of RFC 9110, 8.8.3."""
+"""What is sent back as it came: no blanks, no line ends. Some servers leave out the quotes of RFC 9110."""
 
 
 class Kept(NamedTuple):

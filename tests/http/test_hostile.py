@@ -1,4 +1,4 @@
-"""Nodes that are not trusted: whatever they send is an error on that node, small in memory, and never 'absent'."""
+"""Nodes that are not trusted: whatever they send is an error on that node, small, and never 'absent'."""
 
 from __future__ import annotations
 
@@ -39,7 +39,10 @@ def twice(content: bytes) -> bytes:
 
 UNUSABLE: dict[str, tuple[Action, str]] = {
     # Encodings.
-    "brotli": (packed(b"\x0b\x08\x80" + RECORD + b"\x03", "br"), "packed in a way that was not asked for: 'br'"),
+    "brotli": (
+        packed(b"\x0b\x08\x80" + RECORD + b"\x03", "br"),
+        "packed in a way that was not asked for: 'br'",
+    ),
     "zstd": (packed(b"\x28\xb5\x2f\xfd", "zstd"), "packed in a way that was not asked for: 'zstd'"),
     "packed twice": (packed(twice(RECORD), "gzip, gzip"), "not asked for: 'gzip, gzip'"),
     "packed for ever": (packed(RECORD, ", ".join(["gzip"] * 2000)), "not asked for: 'gzip, gzip, "),
@@ -118,12 +121,20 @@ BROKEN: dict[str, tuple[Action, str]] = {
         raw(OK + b"Content-Length: 17\r\nbroken\r\nX: y\r\n\r\n" + RECORD, keep=True),
         "the answer's header has a line that is none",
     ),
+    "a header that breaks off": (
+        raw(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"),
+        "the answer broke off",
+    ),
+    "a status line that breaks off": (raw(b"HTTP/1.1 404"), "the answer broke off"),
     "no HTTP": (raw(b"SSH-2.0-\x1b[2J\x9b31m\r\n"), r"the answer is not HTTP: 'SSH-2.0-\x1b[2J\x9b31m\r\n'"),
     "no status": (raw(b"HTTP/1.1 abc OK\r\n\r\n"), "the answer is not HTTP: 'HTTP/1.1 abc OK"),
     "status 0": (raw(b"HTTP/1.1 000 OK\r\n\r\n"), "the answer is not HTTP: 'HTTP/1.1 000 OK"),
     "status -404": (raw(b"HTTP/1.1 -404 OK\r\n\r\n"), "the answer is not HTTP: 'HTTP/1.1 -404 OK"),
     "status 40404": (raw(b"HTTP/1.1 40404 OK\r\n\r\n"), "the answer is not HTTP: 'HTTP/1.1 40404 OK"),
-    "a long status": (raw(b"HTTP/1.1 404" + b"4" * 9000 + b"\r\n\r\n"), "the answer is not HTTP: 'HTTP/1.1 404"),
+    "a long status": (
+        raw(b"HTTP/1.1 404" + b"4" * 9000 + b"\r\n\r\n"),
+        "the answer is not HTTP: 'HTTP/1.1 404",
+    ),
     "two lengths": (
         raw(OK + b"Content-Length: 17\r\nContent-Length: 2\r\n\r\n" + RECORD),
         "Content-Length contained multiple unmatching values",
@@ -139,7 +150,7 @@ BROKEN: dict[str, tuple[Action, str]] = {
 def test_what_is_no_answer_is_unanswered_and_says_why(
     start: Start, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
-    """The read time-out is ten seconds: none of these is ended by it. A library's log would be a terminal's."""
+    """The read time-out is ten seconds, and ends none of these; and no library logs what came."""
     action, why = BROKEN[name]
     run = start(action)
     told = run.read(tries=1)
@@ -289,7 +300,12 @@ def test_many_ids_are_a_list_like_any_other(start: Start) -> None:
 
 
 WRITTEN: dict[str, Action] = {
-    **{name: BROKEN[name][0] for name in ("endless 100 Continue", "a line without a colon", "no HTTP", "status 0")},
+    **{
+        name: BROKEN[name][0]
+        for name in ("endless 100 Continue", "a line without a colon", "no HTTP", "status 0")
+    },
+    "a header that breaks off": raw(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n"),
+    "a status line that breaks off": raw(b"HTTP/1.1 200"),
     "a portal": answer(203, b"<html>", "Content-Type: text/html"),
     "nothing is modified": answer(304),
     "status 999": answer(999, RECORD),
