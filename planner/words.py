@@ -37,7 +37,9 @@ def plain(text: str, longest: int = LONGEST) -> str:
     Everything that `str.isprintable` does not know as printable is escaped as in a Python literal.
     """
     shown = text if len(text) <= longest else text[:longest] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    return "".join(
+        c if c.isprintable() and not UNSEEN.match(c) else c.encode("unicode_escape").decode() for c in shown
+    )
 
 
 def quoted(value: object) -> str:

@@ -8,136 +8,16 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import pty
 import re
-import subprocess
-import sys
-import termios
-import unicodedata
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import unquote
 
 import pytest
 
-from planner.cli.main import invoke
-from planner.words import COMMAND, UNSEEN
-from tests.cli.conftest import Ended, Shop
+from tests.cli.town import BAD, PATH, SEQUENCE, WILD, Always, Honest, Town, harmless
 from tests.http.server import Action, Peer, ScriptedServer, answer, close, drip, group, hang, raw, reset
 
-BAD = "node03"
-PATH = "/v1/group/"
 OK = b"HTTP/1.1 200 OK\r\n"
-WILD = "a ::error::b ::set-output name=c::d ##[error]e ##vso[f]g \x1b]8;;http://evil.test\x07h\x9b2J \u202ei\u200bj\u034f"
-"""What a terminal or a build server would obey, or hide."""
-
-OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
-"""What rich sends to a terminal: colors, and the cursor."""
-
-
-def harmless(text: str) -> bool:
-    """Whether nothing in an output is obeyed or hidden."""
-    obeyed = any(unicodedata.category(char) in OBEYED and char != "\n" for char in text)
-    commands = any(line.lstrip().startswith("::") for line in text.splitlines())
-    return not (obeyed or commands or UNSEEN.search(text) or COMMAND.search(text))
-
-
-class Always(deque[Action]):
-    """A script that never ends."""
-
-    def popleft(self) -> Action:
-        return self[0]
-
-
-class Honest:
-    """A node as the contract has it; `on_write` may answer a write in its place."""
-
-    def __init__(self, *groups: str) -> None:
-        self.held = set(groups)
-        self.writes: list[str] = []
-        self.on_write: Callable[[Peer], bool] | None = None
-        self.takes_effect = True
-
-    def __call__(self, peer: Peer) -> bool:
-        request = peer.request
-        if request.method == "GET":
-            name = unquote(request.target.removeprefix(PATH).removesuffix("/"))
-            if not name:
-                return answer(200, sorted(self.held))(peer)
-            return (group(name) if name in self.held else answer(404))(peer)
-        name = json.loads(request.body)["groupId"]
-        self.writes.append(f"{request.method} {name}")
-        creates, there = request.method == "POST", name in self.held
-        if self.takes_effect:
-            (self.held.add if creates else self.held.discard)(name)
-        if self.on_write is not None:
-            return self.on_write(peer)
-        return answer((400 if there else 201) if creates else (200 if there else 404))(peer)
-
-
-class Town:
-    """Three nodes, the last of which is the bad one, and a user's folder."""
-
-    def __init__(self, folder: Path, capture: pytest.CaptureFixture[str]) -> None:
-        self.good = [Honest("kept", "old") for _ in range(2)]
-        self.servers = [ScriptedServer() for _ in range(3)]
-        for server, action in zip(self.servers, self.good, strict=False):
-            server.script = Always([action])
-        self.shop = Shop(folder, {})
-        self.shop.settings |= {
-            "PLANNER_RETRIES": "0",
-            "PLANNER_SETTLE": "50ms",
-            "PLANNER_READ_TIMEOUT": "10s",  # a good node is never too slow for a busy machine
-        }
-        self._capture = capture
-
-    def let(self, bad: Action) -> None:
-        """Say what the bad node does."""
-        self.servers[2].script = Always([bad])
-
-    def file(self, *groups: str, more: str = "", api: str = "{}") -> None:
-        nodes = "".join(f"    - {{name: node0{n}, url: '{s.url}'}}\n" for n, s in enumerate(self.servers, 1))
-        (self.shop.folder / "groups.yaml").write_text(
-            f"version: 1\n{more}cluster:\n  name: test\n  api: {api}\n  nodes:\n{nodes}groups: [{', '.join(groups)}]\n"
-        )
-
-    def run(self, *arguments: str, **settings: str) -> Ended:
-        """Run a command in this process: it takes a tenth of the time."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(self.shop.folder)
-            for name, value in (self.shop.environment | settings).items():
-                patch.setenv(name, value)
-            code, _ = invoke(list(arguments))
-        return Ended(code, *self._capture.readouterr())
-
-    def terminal(self, *arguments: str, columns: int) -> str:
-        """What a command shows in a terminal, both streams."""
-        ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (50, columns))
-        environment = self.shop.environment | {"TERM": "xterm-256color"}
-        with subprocess.Popen(
-            [sys.executable, "-m", "planner.cli", *arguments],
-            cwd=self.shop.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-        ):
-            os.close(theirs)
-            shown = b""
-            with suppress(OSError):  # Linux says so at its end
-                while piece := os.read(ours, 65536):
-                    shown += piece
-        os.close(ours)
-        return shown.decode()
-
-    def close(self) -> None:
-        for server in self.servers:
-            server.close()
 
 
 @pytest.fixture
@@ -320,6 +200,38 @@ def test_nothing_is_sent_where_a_redirect_of_a_write_leads(town: Town) -> None:
         assert other.connections == 0
     finally:
         other.close()
+
+
+LISTS: dict[str, tuple[Action, str]] = {
+    "a portal": (
+        answer(200, b"<html>", "Content-Type: application/json"),
+        "the answer is not JSON: b'<html>'",
+    ),
+    "numbers": (answer(200, [1, 2]), "the list has an entry without an id: 1"),
+    "an object": (answer(200, {WILD: []}), "the answer is not a list: {'a ::error::b"),
+    "no id": (answer(200, [{WILD: 1}]), "the list has an entry without an id: {'a ::error::b"),
+    "ten megabytes": (answer(200, ["x" * 10_000_000]), "the list has an id that is none: 'xxx"),
+    "half a character": (answer(200, b'["\\ud800"]'), r"the list has an id that is none: '\ud800'"),
+    "an id twice": (answer(200, b'[{"groupId":"a","groupId":"b"}]'), "has the field 'groupId' twice"),
+    "a redirect": (located("http://evil.test/"), "a redirect (302) to 'http://evil.test/'"),
+    "304": (answer(304), "304"),
+    "a page": (answer(200, [], 'Link: </?page=2>; rel="next"'), "the answer is one page of several"),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_that_cannot_be_used_is_no_empty_one(town: Town, name: str) -> None:
+    action, why = LISTS[name]
+    honest = Honest("kept")
+    town.let(lambda peer: (action if peer.request.target == PATH else honest)(peer))
+    town.file("kept", more="prune: true\n", api="{list: /v1/group/}")
+    for arguments in (("plan",), ("apply", "--yes"), ("nodes", "--count", "1"), ("import",)):
+        ended = town.run(*arguments, COLUMNS="40")
+        assert ended.code == 1
+        assert BAD in ended.err
+        assert squeezed(why) in squeezed(ended.err)
+        assert harmless(ended.out + ended.err)
+    assert not town.good[0].writes + town.good[1].writes + honest.writes
 
 
 # Ids in a list: they may be anything, and stand in every output.
