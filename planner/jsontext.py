@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from planner.words import COMMAND, UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +16,16 @@ if TYPE_CHECKING:
 CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, check_circular=False)
 PIECE = 200
 """Items of a list that are written at once."""
+
+_CONTROLS = re.compile(
+    "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff]"
+)
+"""What a terminal obeys, or what no encoding holds, beyond the controls that JSON writes out by itself."""
+
+
+def harmless(text: str) -> str:
+    """JSON text that says the same, and that no build server takes for a command to it."""
+    return COMMAND.sub(r"#\\u0023", text) if "##" in text else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,16 @@ def laid_out(document: Mapping[str, Any], *, ensure_ascii: bool = True) -> Itera
 
     It is written line by line, since the standard library indents in Python: slowly.
     """
-    encode = json.JSONEncoder(ensure_ascii=ensure_ascii, check_circular=False).encode
+    plainly = json.JSONEncoder(ensure_ascii=ensure_ascii, check_circular=False).encode
+
+    def encode(value: Any) -> str:
+        text = harmless(plainly(value))
+        if text.isascii():
+            return text
+        for unseen in (_CONTROLS, UNSEEN):
+            text = unseen.sub(lambda found: json.dumps(found[0])[1:-1], text)
+        return text
+
     return _laid_out(document, encode, "", 2)
 
 

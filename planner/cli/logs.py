@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from planner.events import Event
+from planner.jsontext import harmless
 from planner.references import hide
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class JsonFormatter(logging.Formatter):
             **({"cluster": RUN.cluster} if RUN.cluster else {}),
             **fields,
         }
-        return json.dumps(line)
+        return harmless(json.dumps(line))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -201,7 +202,7 @@ class LogReporter:
             self._story.tell(event)
         elif event.kind != "progress" and LOGGER.isEnabledFor(logging.DEBUG):
             # As JSON: no control characters.
-            words = json.dumps(" ".join(map(str, _fields(event).values())), ensure_ascii=True)[1:-1]
+            words = harmless(json.dumps(" ".join(map(str, _fields(event).values()))))[1:-1]
             LOGGER.debug(words)
 
 

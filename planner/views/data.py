@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from planner import codec
 from planner.errors import FileInvalid, PlannerError, Refused
-from planner.jsontext import laid_out, plain
+from planner.jsontext import harmless, laid_out, plain
 from planner.model import Action
 from planner.times import after, between
 from planner.undo import plan_of
@@ -34,9 +34,9 @@ def document(name: str, fields: Json) -> Json:
 
 
 def dump(data: Json, indent: int | None = None) -> str:
-    """JSON text in ASCII: any stream can hold it, and no terminal obeys it."""
+    """JSON text in ASCII: any stream can hold it, and no terminal and no build server obeys it."""
     separators = (",", ":") if indent is None else None
-    return json.dumps(data, indent=indent, separators=separators, default=str)
+    return harmless(json.dumps(data, indent=indent, separators=separators, default=str))
 
 
 def of_plan(report: Report) -> Json:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from planner.jsontext import PIECE, Rows, canonical, laid_out, plain
+from planner.jsontext import PIECE, Rows, canonical, harmless, laid_out, plain
 
 
 def numbered(count: int) -> Rows:
@@ -60,3 +60,20 @@ def test_a_laid_out_document_is_the_same_with_one_row_in_a_line(count: int, ensu
 def test_no_piece_is_longer_than_some_rows() -> None:
     for pieces in (canonical({"a": numbered(5 * PIECE)}), laid_out({"a": numbered(5 * PIECE)})):
         assert max(map(len, pieces)) < 100 * PIECE
+
+
+WILD = "##[error]a ##vso[b] \x1b\x9b2J\u202e\u200b\u2028\u034f\ufeff\ud800\U000e0041 é組"
+
+
+@pytest.mark.parametrize("ensure_ascii", [True, False])
+def test_what_a_terminal_or_a_build_server_obeys_is_written_otherwise(ensure_ascii: bool) -> None:
+    text = "".join(laid_out({"a": [WILD], WILD: WILD}, ensure_ascii=ensure_ascii))
+    assert json.loads(text) == {"a": [WILD], WILD: WILD}
+    assert "##[" not in text
+    assert "##vso[" not in text
+    assert text.isascii() or set(text) - set(map(chr, range(128))) == set("é組")
+
+
+def test_only_a_command_is_written_otherwise() -> None:
+    assert harmless('["##", "## a", "\\\\##[a]"]') == '["##", "## a", "\\\\#\\u0023[a]"]'
+    assert json.loads(harmless('["\\\\##[a]"]')) == ["\\##[a]"]
