@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OWNER_ONLY = 0o600
+MAX_PLAN = 512 * 1024 * 1024
+"""Bytes of a plan file: some four million steps. It is read whole before its signature is known."""
+
 FOR_OTHERS = 0o644
 """Of a report, less what the umask takes: whoever reviews it is somebody else."""
 
@@ -78,13 +81,21 @@ def read_plan(path: Path) -> bytes:
     """Read a plan file.
 
     Raises:
-        PlannerError: it cannot be read.
+        PlannerError: it cannot be read, or is larger than `MAX_PLAN`.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MAX_PLAN + 1)
     except OSError as error:
         raise PlannerError(
             f"The plan file {path} cannot be read",
             why=error.strerror or str(error),
             next="make one: planner plan --out plan.json",
         ) from error
+    if len(content) > MAX_PLAN:
+        raise PlannerError(
+            f"The plan file {path} is too large",
+            why=f"it has more than {MAX_PLAN:,} bytes",
+            next="check that it is a plan file, or plan part of the cluster: planner plan --group, --node",
+        )
+    return content
