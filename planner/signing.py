@@ -104,11 +104,8 @@ def open_plan(text: str | bytes, keys: Sequence[PlanKey], origin: str = "the pla
         StalePlan: it is not signed, signed with another key, altered, or not a plan at all.
     """
     document = document_in(text, origin)
-    try:
-        signature = _signature_in(document, origin)
-        key = _verified(document, signature, keys, origin) if keys else None
-    except RecursionError as error:
-        raise unusable(origin, "it is nested too deeply") from error
+    signature = _signature_in(document, origin)
+    key = _verified(document, signature, keys, origin) if keys else None
     return Opened(plan_in(document, origin), signature["key"] if signature else "", key)
 
 
