@@ -23,6 +23,7 @@
     desired/            groups.yaml -> what is desired;  settings/: flags, environment, .env
     clock.py            real time;  control.py: signals, and the permit of every request
     signals.py          what ends a run before it may have changed anything
+    disk.py             files: whole or not at all, and not where a stranger led the path
     references.py       where secrets are: env:NAME, file:/path
 
     nodes/              adapters: HTTP,
