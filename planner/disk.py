@@ -56,7 +56,7 @@ def write_whole(path: Path, pieces: Iterable[str], mode: int, *, keep: bool = Fa
 
 
 def unfit(path: Path) -> str | None:
-    """Why a file must not take this name, or None: a device, a pipe or a folder is there, or a link to one."""
+    """Why a file must not take this name, or None: a device, a pipe or a folder has it, or a link to one."""
     for look in (path.lstat, path.stat):
         try:
             mode = look().st_mode
@@ -70,7 +70,7 @@ def unfit(path: Path) -> str | None:
 
 
 def _own_mode(path: Path) -> int | None:
-    """The permissions of a regular file of this user; those of others', and of what a link leads to, are none."""
+    """The permissions of a regular file of this user; those of others' files are not of our choosing."""
     try:
         found = path.lstat()
     except OSError:

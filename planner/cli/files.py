@@ -38,8 +38,8 @@ def check_place(paths: Iterable[Path]) -> None:
     """Fail now where it is certain that a file cannot be written later, when every node was read.
 
     Raises:
-        PlannerError: the folder is missing, not writable or a stranger's, or the name is that of something else
-            than a file.
+        PlannerError: the folder is missing, not writable or a stranger's, or the name is that of something
+            else than a file.
     """
     for path in paths:
         if (why := unfit(path)) is not None:

@@ -14,8 +14,8 @@ makes them:
 
 from __future__ import annotations
 
-import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from planner.disk import stranger_on
@@ -65,18 +65,16 @@ def tightened(path: Path) -> tuple[str, ...]:
         Sentences for the user.
 
     Raises:
-        OSError: the file cannot be looked at or changed.
+        OSError: the file cannot be looked at.
     """
     said = []
     found = path.stat()
     if found.st_mode & stat.S_IWOTH:
-        if found.st_uid == os.geteuid():
-            for each in (path, *(path.with_name(path.name + suffix) for suffix in SIDES)):
-                if each.exists():
-                    each.chmod(stat.S_IMODE(each.stat().st_mode) & ~stat.S_IWOTH)
-            said.append(f"everybody could write to the store {path}: that was taken back")
-        else:
-            said.append(f"everybody can write to the store {path}: its owner must take that back (chmod o-w)")
+        said.append(
+            f"everybody could write to the store {path}: that was taken back"
+            if _taken_back(path)
+            else f"everybody can write to the store {path}: its owner must take that back (chmod o-w)"
+        )
     if found.st_mode & stat.S_IROTH:
         said.append(f"everybody can read the store {path}: to keep it to yourself, chmod o-r")
     folder = path.parent.stat().st_mode
@@ -85,3 +83,14 @@ def tightened(path: Path) -> tuple[str, ...]:
             f"everybody can replace the store: its folder {path.parent} is writable for all (chmod o-w)"
         )
     return tuple(said)
+
+
+def _taken_back(path: Path) -> bool:
+    """Whether others may write no more; a file of another user, or on a read-only disk, stays as it is."""
+    try:
+        for each in (path, *(path.with_name(path.name + suffix) for suffix in SIDES)):
+            with suppress(FileNotFoundError):
+                each.chmod(stat.S_IMODE(each.stat().st_mode) & ~stat.S_IWOTH)
+    except OSError:
+        return False
+    return True
