@@ -12,6 +12,7 @@
         guards.py       what may stand against a plan: limits, protection, loss
         plan.py         the differences as an ordered plan;  undo.py: the reverse of a transaction, as a plan
         codec.py        plan files: versioned JSON with a digest;  jsontext.py: JSON in pieces
+        signing.py      their signatures, by a key that only planner has
         verdict.py      what the answers of an unreliable node mean;  hints.py: which key of cluster.api helps
         ports.py        what the engine asks of the world: Nodes, Store, Clock, Control, Reporter
         events.py       what a run tells its reporter;  results.py: how a use case ends well
@@ -23,6 +24,7 @@
     desired/            groups.yaml -> what is desired;  settings/: flags, environment, .env
     clock.py            real time;  control.py: signals, and the permit of every request
     signals.py          what ends a run before it may have changed anything
+    disk.py             files: whole or not at all, and not where a stranger led the path
     references.py       where secrets are: env:NAME, file:/path
 
     nodes/              adapters: HTTP,

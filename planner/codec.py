@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from planner.access import NO_TLS, Tls, credential_of
 from planner.errors import StalePlan
-from planner.jsontext import Rows, canonical, laid_out, plain
+from planner.jsontext import Rows, canonical, laid_out, parsed, plain
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
 from planner.scope import PlanScope, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 FORMAT = "planner.plan"
 VERSION = 1
@@ -107,32 +106,55 @@ def dump_plan(plan: Plan) -> str:
 
 def plan_text(plan: Plan) -> Iterator[str]:
     """The same in pieces."""
-    yield from laid_out(document_of(plan), ensure_ascii=False)
+    return document_text(document_of(plan))
+
+
+def document_text(document: Mapping[str, Any]) -> Iterator[str]:
+    """The text of a plan file, in pieces, of what it is to hold."""
+    yield from laid_out(document, ensure_ascii=False)
     yield "\n"
 
 
 def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
-    """Read a plan file back.
+    """Read a plan file back. Its signature, where it has one, is left to `planner.signing`.
 
     Raises:
         StalePlan: it is not a plan, of another version, cut off, or altered since it was written.
     """
+    return plan_in(document_in(text, origin), origin)
+
+
+def document_in(text: str | bytes, origin: str = "the plan file") -> dict[str, Any]:
+    """What a plan file holds; neither its digest nor its plan was looked at.
+
+    Raises:
+        StalePlan: it is not JSON of one meaning, not a plan file, or of another version.
+    """
     try:
-        document = json.loads(text)
+        document = parsed(text)
     except (ValueError, RecursionError) as error:
-        raise _unusable(origin, f"it is not JSON ({_short(error)})") from error
+        raise unusable(origin, f"it is not JSON ({_short(error)})") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise _unusable(origin, "it is not a plan file")
-    if document.get("version") != VERSION:
-        version = document.get("version")
-        raise _unusable(origin, f"its version is {version!r}, and this planner reads {VERSION}")
+        raise unusable(origin, "it is not a plan file")
+    version = document.get("version")
+    if version != VERSION or isinstance(version, bool | float):
+        raise unusable(origin, f"its version is {version!r}, and this planner reads {VERSION}")
+    return document
+
+
+def plan_in(document: dict[str, Any], origin: str = "the plan file") -> Plan:
+    """The plan of such a document.
+
+    Raises:
+        StalePlan: the digest is not that of the plan, or a part of the plan is missing or wrong.
+    """
     body = document.get("plan")
     if not isinstance(body, dict) or document.get("digest") != _digest(body):
-        raise _unusable(origin, "its digest does not match: it was altered or cut off since it was written")
+        raise unusable(origin, "its digest does not match: it was altered or cut off since it was written")
     try:
         return plan_from_dict(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
+        raise unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
 
 
 def is_partial(line: str) -> bool:
@@ -285,13 +307,9 @@ def _words(data: Any) -> tuple[str, ...]:
     return tuple(data)
 
 
-def _unusable(origin: str, why: str) -> StalePlan:
-    return StalePlan(
-        "The plan cannot be used, and nothing was sent",
-        where=origin,
-        why=why,
-        next="make a new one: planner plan",
-    )
+def unusable(origin: str, why: str, next: str = "make a new one: planner plan") -> StalePlan:
+    """The refusal of a plan file."""
+    return StalePlan("The plan cannot be used, and nothing was sent", where=origin, why=why, next=next)
 
 
 def _short(error: Exception) -> str:

@@ -42,6 +42,32 @@ class Rows:
         return map(self.make, self.items)
 
 
+def parsed(text: str | bytes) -> Any:
+    """Read JSON that has one meaning only: what two texts share as canonical JSON, they mean alike.
+
+    The standard library takes the last of two equal keys, NaN, and, of bytes, UTF-16 and the two halves of a
+    surrogate pair, which UTF-8 does not have: written down again, they are the character that they are not.
+
+    Raises:
+        ValueError: it is no JSON, no UTF-8, or has a key twice in one object.
+        RecursionError: it is nested too deeply.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
 def plain(document: Mapping[str, Any]) -> dict[str, Any]:
     """The same with lists instead of `Rows`, in the document and in the objects that it has."""
     return {key: _plain(value) for key, value in document.items()}

@@ -43,6 +43,9 @@ OUTLETS = frozenset({"summary", "metrics_file", "pushgateway", "notify"})
 WORKERS = frozenset({"executor", "scheduler"})
 """Settings of the commands that may have much to send."""
 
+PLAN_KEY = frozenset({"plan_key"})
+"""The setting of the commands that write or read plan files."""
+
 UNATTENDED = OUTLETS | {"backoff_after_failure"}
 """Settings of the command that a scheduler runs; most others have no such flag."""
 
@@ -94,7 +97,7 @@ def settings_options(
         only: which; every one that most commands have, where it is None.
         also: further ones, that few commands have.
     """
-    usual = {setting.name for setting in SETTINGS} - UNATTENDED - WORKERS
+    usual = {setting.name for setting in SETTINGS} - UNATTENDED - WORKERS - PLAN_KEY
     wanted = (usual if only is None else only) | also
 
     def decorate(function: _F) -> _F:

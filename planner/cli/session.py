@@ -209,6 +209,8 @@ class Session:
             from planner.store import open_store
 
             self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
+            for remark in self._store.database.remarks:
+                self.view.warning(remark)
             moved = self._store.moved()
             if moved is not None and not create:
                 self.view.warning(str(moved))

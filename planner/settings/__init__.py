@@ -56,6 +56,7 @@ class Settings:
         nodes: the text of PLANNER_NODES; None where it is not set.
         settle: None means twice the read time-out; `settle_time` is what counts.
         grace: None means no limit.
+        plan_key: references to the keys for plan files.
         store: a SQLAlchemy URL; empty only where this user has no state directory (a warning says so).
         warnings: sentences for the user.
     """
@@ -77,6 +78,7 @@ class Settings:
     reverse_timeout: float = 300.0
     grace: float | None = None
     backoff_after_failure: float = 600.0
+    plan_key: tuple[str, ...] = ()
     summary: str = ""
     metrics_file: str = ""
     pushgateway: str = field(default="", repr=False)

@@ -39,6 +39,7 @@ class Database:
         begin_read: begins a transaction that reads one snapshot.
         only_read: why nothing may be written; empty where it may.
         discard: called when the store is closed.
+        remarks: what the user should know of where it is, in sentences.
     """
 
     engine: Engine
@@ -48,6 +49,7 @@ class Database:
     secret: str = ""
     only_read: str = ""
     discard: Callable[[], None] | None = None
+    remarks: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Close every connection that is not in use."""

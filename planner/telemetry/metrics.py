@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from planner.disk import FOR_OTHERS, stranger_on, unfit, write_whole
 from planner.errors import Incomplete
 from planner.model import UNFINISHED, TransactionState
 from planner.telemetry.posting import send
@@ -103,15 +104,17 @@ def write_textfile(path: str, summary: RunSummary, now: float) -> str:
 
     What is `KEPT` stays as it was where this run does not know it.
     """
-    from prometheus_client import CollectorRegistry, write_to_textfile
+    from prometheus_client import CollectorRegistry, generate_latest
 
+    if why := unfit(Path(path)) or stranger_on(Path(path).parent):
+        return why
     samples = samples_of(summary, now)
     kept = [name for name in KEPT if name not in samples]
     samples |= {name: [({}, value)] for name, value in _before(Path(path), summary.cluster, kept).items()}
     registry = CollectorRegistry()
     registry.register(_Collector(samples, summary.cluster))
     try:
-        write_to_textfile(path, registry)
+        write_whole(Path(path), (generate_latest(registry).decode(),), FOR_OTHERS, keep=True)
     except OSError as error:
         return error.strerror or str(error)
     return ""

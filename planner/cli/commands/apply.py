@@ -10,9 +10,10 @@ import click
 
 from planner.cli.completion import complete_nodes
 from planner.cli.crews import reads_of, reads_to_apply
-from planner.cli.files import read_plan
+from planner.cli.keys import open_plan_file, plan_keys
 from planner.cli.options import (
     OUTLETS,
+    PLAN_KEY,
     WORKERS,
     Command,
     allowance_options,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 @allowance_options
 @format_option
 @quiet_option
-@settings_options(also=OUTLETS | WORKERS)
+@settings_options(also=OUTLETS | WORKERS | PLAN_KEY)
 def command(
     *,
     plan_file: Path | None,
@@ -83,7 +84,7 @@ def command(
                 next="review a plan file (planner plan --out plan.json), or pass --yes",
             )
         desired = session.desired()
-        loaded = _load(plan_file)
+        loaded = _load(plan_file, session)
         if loaded is not None:
             session.view.loaded(loaded)
         first = _canaries(canary, desired, loaded.scope.patterns if loaded and loaded.scope else scope)
@@ -119,10 +120,12 @@ def _check_alone(allows: bool, scope: Scope) -> None:
             )
 
 
-def _load(path: Path | None) -> Plan | None:
-    from planner import codec
-
-    return None if path is None else codec.load_plan(read_plan(path), str(path))
+def _load(path: Path | None, session: Session) -> Plan | None:
+    """The plan file's plan, if there is one. The keys must be there anyhow: they are set for a reason."""
+    if path is None:
+        plan_keys(session.settings)
+        return None
+    return open_plan_file(path, session.settings, session.view).plan
 
 
 def _plan(session: Session, desired: Desired, allowances: Allowances, scope: Scope) -> Plan:
