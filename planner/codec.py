@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from planner.errors import StalePlan
-from planner.jsontext import Rows, canonical, laid_out, plain
+from planner.jsontext import CANONICAL, Rows, canonical, laid_out, plain, strict
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
 from planner.scope import PlanScope, Scope
+from planner.typed import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 FORMAT = "planner.plan"
 VERSION = 1
+UNSENDABLE = frozenset({"", ".", ".."})
+"""Ids that cannot be one segment of a path: the request would be about another resource."""
 CONTRACT = Dialect()
 
 
@@ -117,14 +119,22 @@ def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
         StalePlan: it is not a plan, of another version, cut off, or altered since it was written.
     """
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return _load(text, origin)
+    except RecursionError:
+        raise _unusable(origin, "it is nested too deeply") from None
+
+
+def _load(text: str | bytes, origin: str) -> Plan:
+    try:
+        document = strict(text)
+    except ValueError as error:
         raise _unusable(origin, f"it is not JSON ({_short(error)})") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise _unusable(origin, "it is not a plan file")
-    if document.get("version") != VERSION:
-        version = document.get("version")
-        raise _unusable(origin, f"its version is {version!r}, and this planner reads {VERSION}")
+    version = document.get("version")
+    if type(version) is not int or version != VERSION:
+        found = CANONICAL.encode(version)[:40]
+        raise _unusable(origin, f"its version is {found}, and this planner reads {VERSION}")
     body = document.get("plan")
     if not isinstance(body, dict) or document.get("digest") != _digest(body):
         raise _unusable(origin, "its digest does not match: it was altered or cut off since it was written")
@@ -218,11 +228,16 @@ def _frozen(value: Any) -> Any:
 
 
 def _check(plan: Plan) -> None:
-    """What the digest cannot know: numbers in order, known nodes, and every cell of a touched group once."""
+    """What the digest cannot know: types, order, known nodes, every cell of a touched group once."""
+    odd = misfit(plan, Plan)
+    if odd:
+        raise TypeError(f"{odd} is of the wrong type, or out of range")
     names = {node.name for node in plan.nodes}
     cells = [step.cell for step in plan.steps] + [seen.cell for seen in plan.bystanders]
     named = (*cells, *plan.adopts, *plan.forgets)
     groups = {cell.group for cell in named}
+    if groups & UNSENDABLE:
+        raise ValueError("it names a group by an id that cannot be sent")
     evidence = {Cell(group, name) for group in groups for name in names} == set(cells)
     cells_known = evidence and all(cell.node in names for cell in named)
     numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from planner.errors import PlannerError
+from planner.inputs import MIB, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 OWNER_ONLY = 0o600
 FOR_OTHERS = 0o644
 """Of a report, less what the umask takes: whoever reviews it is somebody else."""
+MAX_PLAN = 512 * MIB
+"""Bytes of a plan file. A plan of a million steps has some 150 million."""
 
 
 def write_private(path: Path, pieces: Iterable[str]) -> None:
@@ -81,7 +84,7 @@ def read_plan(path: Path) -> bytes:
         PlannerError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        return read_file(path, MAX_PLAN)
     except OSError as error:
         raise PlannerError(
             f"The plan file {path} cannot be read",

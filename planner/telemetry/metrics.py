@@ -164,7 +164,7 @@ def _before(path: Path, cluster: str, names: Collection[str]) -> dict[str, float
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
-        families = list(text_string_to_metric_families(path.read_text("utf-8"))) if names else []
+        families = list(text_string_to_metric_families(read_file(path, MOST).decode())) if names else []
     except (OSError, ValueError):  # there is none, or it is not ours
         return {}
     samples = (sample for family in families for sample in family.samples)
