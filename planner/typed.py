@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import is_dataclass
 from functools import lru_cache
 from itertools import chain
 from types import NoneType, UnionType
@@ -55,7 +54,7 @@ def _all_fit(values: Sequence[Any], kind: Any) -> bool:
     if found != {kind}:
         return False
     if kind is int:
-        return bool(0 <= min(values) and max(values) <= MOST)
+        return bool(min(values) >= 0 and max(values) <= MOST)
     if kind in (str, bool) or issubclass(kind, enum.Enum):
         return True
     columns = _columns(values, kind)
@@ -72,7 +71,7 @@ def _all_tuples(values: Sequence[tuple[Any, ...]], inner: tuple[Any, ...]) -> bo
 
 def _columns(values: Sequence[Any], kind: Any) -> Iterator[Sequence[Any]]:
     """One column for each field."""
-    if is_dataclass(kind):
+    if hasattr(kind, "__dataclass_fields__"):
         return ([getattr(value, name) for value in values] for name in _fields(kind))
     return iter(zip(*values, strict=True))
 
@@ -80,7 +79,7 @@ def _columns(values: Sequence[Any], kind: Any) -> Iterator[Sequence[Any]]:
 @lru_cache(maxsize=64)
 def _fields(kind: Any) -> dict[str, Any]:
     """The fields of a dataclass or a named tuple, with their kinds."""
-    if not is_dataclass(kind) and not hasattr(kind, "_fields"):
+    if not hasattr(kind, "__dataclass_fields__") and not hasattr(kind, "_fields"):
         raise NotImplementedError(kind)
     return get_type_hints(kind, localns=_ONLY_FOR_TYPES)
 
@@ -89,13 +88,14 @@ def _where(value: Any, kind: Any) -> str:
     """The path to the first misfit; empty where it is the value itself."""
     if get_origin(kind) in (Union, UnionType):
         (kind,) = (arm for arm in get_args(kind) if arm is not NoneType)
+    is_of_kind: bool = type(value) is kind
     if get_origin(kind) is tuple:
         inner = get_args(kind)
         if not isinstance(value, tuple) or (inner[1:] != (Ellipsis,) and len(inner) != len(value)):
             return ""
         kinds = [inner[0]] * len(value) if inner[1:] == (Ellipsis,) else inner
         parts = {f"[{at}]": pair for at, pair in enumerate(zip(value, kinds, strict=True))}
-    elif type(value) is kind and (is_dataclass(kind) or hasattr(kind, "_fields")):
+    elif is_of_kind and (hasattr(kind, "__dataclass_fields__") or hasattr(kind, "_fields")):
         parts = {f".{name}": (getattr(value, name), inner) for name, inner in _fields(kind).items()}
     else:
         return ""

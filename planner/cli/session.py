@@ -306,5 +306,5 @@ def _text(file: str) -> bytes:
             why=error.strerror or str(error),
             next="write one with `planner init`, or name another with --file"
             if isinstance(error, FileNotFoundError)
-            else "check what it is and who may read it, or name another with --file",
+            else "check what it is and who may read it, or name another with --file (`-` is standard input)",
         ) from error

@@ -190,10 +190,9 @@ def read_dotenv(path: Path) -> dict[str, str]:
         raise WrongUsage(f"{path} cannot be read", where=str(path), why=why) from error
     blanks = _BLANKS.search(text)
     if blanks is not None:
-        line = text.count("\n", 0, blanks.start()) + 1
-        raise WrongUsage(
-            f"{path} cannot be used", where=f"{path}:{line}", why="a line has 200 blanks in a row"
-        )
+        place = f"{path}:{text.count(chr(10), 0, blanks.start()) + 1}"
+        why = "a line has 200 blanks in a row"
+        raise WrongUsage(f"{path} cannot be used", where=place, why=why, next="take them out")
     # Only where there is a file. (`dotenv_values` would only log a line that it cannot read.)
     from dotenv.parser import parse_stream
 
