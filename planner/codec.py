@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from planner.errors import StalePlan
 from planner.jsontext import CANONICAL, Rows, canonical, laid_out, plain, strict
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
-from planner.scope import PlanScope, Scope
+from planner.scope import PlanScope, Scope, pattern_problem
 from planner.typed import misfit
 
 if TYPE_CHECKING:
@@ -283,6 +283,8 @@ def _load_scope(data: dict[str, Any]) -> PlanScope:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("a pattern is text")
+    if problem := pattern_problem(value):
+        raise ValueError(f"a pattern {problem}")
     return value
 
 

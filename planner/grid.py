@@ -82,7 +82,7 @@ class ManagedCells(Mapping[tuple[str, str], Managed]):
         """Those that are given once each, as group, canonical URL, whether adopted, and order.
 
         Raises:
-            ValueError, TypeError, OverflowError: an order is no number from 0; it could read as 'not managed'.
+            ValueError, TypeError, OverflowError: an order is no number from 0: it might read as none.
         """
         columns: dict[str, int] = {}
         rows: dict[str, array[int]] = {}

@@ -48,6 +48,8 @@ def _all_fit(values: Sequence[Any], kind: Any) -> bool:
         return _all_fit([value for value in values if value is not None], other)
     if get_origin(kind) is tuple:
         return set(map(type, values)) == {tuple} and _all_tuples(values, get_args(kind))
+    if get_origin(kind) is not None:
+        raise NotImplementedError(kind)
     found = set(map(type, values))
     if kind is float:
         return found <= {int, float} and all(map(math.isfinite, values)) and min(values) >= 0
@@ -57,8 +59,8 @@ def _all_fit(values: Sequence[Any], kind: Any) -> bool:
         return bool(min(values) >= 0 and max(values) <= MOST)
     if kind in (str, bool) or issubclass(kind, enum.Enum):
         return True
-    columns = _columns(values, kind)
-    return all(_all_fit(column, inner) for column, inner in zip(columns, _fields(kind).values(), strict=True))
+    inner = _fields(kind)
+    return all(map(_all_fit, _columns(values, kind), inner.values()))
 
 
 def _all_tuples(values: Sequence[tuple[Any, ...]], inner: tuple[Any, ...]) -> bool:
