@@ -309,4 +309,5 @@ def _unusable(origin: str, why: str) -> StalePlan:
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return said[:200]

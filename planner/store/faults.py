@@ -146,9 +146,8 @@ def understanding(where: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise damaged(
-            where, f"it holds what planner never writes: {type(error).__name__}: {error}"
-        ) from error
+        said = str(error) or type(error).__name__
+        raise damaged(where, f"it holds what planner never writes: {said}") from error
 
 
 def lost(cluster: str, why: str) -> LockLost:

@@ -218,7 +218,7 @@ def forgeries(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
     """The body of a plan with some mistakes in it."""
     body = copy.deepcopy(whole)
     for _ in range(draw(st.integers(1, 3))):
-        path = draw(st.sampled_from(list(places(body))))
+        path: Any = draw(st.sampled_from(list(places(body))))
         home: Any = at(body, path[:-1])
         how = draw(st.sampled_from(["odd", "moved", "gone", "twice"]))
         if how == "odd":
