@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import sys
 
-import atheris
+try:
+    import atheris
+except ImportError:
+    sys.exit(
+        "error: atheris is not installed; it is built for Linux on x86-64, and `make fuzz` installs it there"
+    )
 
 with atheris.instrument_imports(include=["planner", "dotenv", "yaml"]):
     from tests.fuzz.targets import LONGEST, TARGETS
