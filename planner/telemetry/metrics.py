@@ -168,7 +168,7 @@ def _before(path: Path, cluster: str, names: Collection[str]) -> dict[str, float
 
     try:
         families = list(text_string_to_metric_families(read_file(path, LARGEST).decode())) if names else []
-    except (OSError, ValueError):  # there is none, or it is not ours
+    except (OSError, ValueError, LookupError):  # there is none, or it is not ours
         return {}
     samples = (sample for family in families for sample in family.samples)
     return {

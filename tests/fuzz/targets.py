@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +67,60 @@ def bench_of_plans() -> Bench:
     ).manage("repair", "gone")
 
 
-def _seal(text: str) -> str:
-    canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return f'{{"format": "planner.plan", "version": 1, "digest": "{digest}", "plan": {text}}}'
-
-
 def plan_body(data: bytes) -> None:
-    """The same with a right digest, as a forger writes it; and then it is applied."""
+    """What a plan file holds, with a right digest, as a forger writes it; and then it is applied."""
     try:
-        text = _seal(data.decode())
+        text = data.decode()
+        canonical = json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
     except (ValueError, RecursionError):
         return
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    _apply(f'{{"format": "planner.plan", "version": 1, "digest": "{digest}", "plan": {text}}}')
+
+
+def plan_edits(data: bytes) -> None:
+    """The same, but four bytes each are an edit of a good plan: where (two), what is done, and with what."""
+    body = json.loads(_good_body())
+    for at in range(0, len(data) - 3, 4):
+        places = list(_places(body))
+        home, key = places[int.from_bytes(data[at : at + 2], "big") % len(places)]
+        other_home, other_key = places[data[at + 3] % len(places)]
+        how = data[at + 2] % 5
+        if how == 0:
+            home[key] = ODD[data[at + 3] % len(ODD)]
+        elif how == 1:
+            home[key] = json.loads(json.dumps(other_home[other_key]))
+        elif how == 2 and isinstance(home[key], int):
+            home[key] += data[at + 3] - 128
+        elif how == 3 and isinstance(home, list):
+            home.append(json.loads(json.dumps(home[key])))
+        elif how == 4 and isinstance(home, dict) and len(body) > 1:
+            del home[key]
+    plan_body(json.dumps(body).encode())
+
+
+ODD: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 0.5, 2**63, 10**30, "", "x", ".", "..", "\u202e", "new", "gone", "node01"),
+    *("node04", "create", "delete", "present", "absent", "*", "http://elsewhere", [], ["new"], {}, [[]]),
+    *({"groups": ["new"], "exclude_groups": [], "nodes": [], "exclude_nodes": []}, {"max_deletes": 1}),
+)
+
+
+@functools.cache
+def _good_body() -> str:
+    return json.dumps(json.loads(dump_plan(bench_of_plans().plan()))["plan"])
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place in JSON data: what it is in, and its key there."""
+    inner = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in inner:
+        yield value, key
+        yield from _places(value[key])
+
+
+def _apply(text: str) -> None:
+    """Load a plan and apply it: whatever it says, no more is written than was planned, or nothing at all."""
     try:
         plan = load_plan(text)
     except StalePlan:
@@ -178,5 +220,15 @@ def answer(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (groups_file, plan_file, plan_body, dotenv, address, identifier, pattern, answer)
+    for target in (
+        groups_file,
+        plan_file,
+        plan_body,
+        plan_edits,
+        dotenv,
+        address,
+        identifier,
+        pattern,
+        answer,
+    )
 }

@@ -32,6 +32,7 @@ def test_a_file_within_the_limit_is_read_whole(tmp_path: Path, size: int) -> Non
 def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "f").open("wb") as file:
         file.truncate(2**40)  # a terabyte of nothing
+    monkeypatch.setattr("planner.inputs._read", None)
     assert why(tmp_path / "f", 100 * MIB) == "it is larger than 100 MB"
 
 
