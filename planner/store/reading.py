@@ -245,4 +245,15 @@ def _record(
         holder=row.holder,
         notes=notes,
     )
-    return sound(found, Record)
+    _check_steps(sound(found, Record))
+    return found
+
+
+def _check_steps(found: Record) -> None:
+    """What reads a record relies on it: steps in order, and on nodes that their transaction has."""
+    names = {node.name for node in found.intent.nodes}
+    numbers = [step.number for step in found.intent.steps]
+    if any(step.cell.node not in names for step in found.intent.steps):
+        raise ValueError(f"transaction {found.number} has a step on a node that it does not have")
+    if sorted(set(numbers)) != numbers:
+        raise ValueError(f"transaction {found.number} has a step twice")

@@ -89,7 +89,7 @@ def _read_nodes(value: Any) -> tuple[Node, ...]:
 def _checked(read: Callable[[Any], _T], text: str) -> _T:
     try:
         return read(json.loads(text))
-    except (TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise StoreFailed(
             "A transaction in the store cannot be read.",
             why=f"it was written by another version of planner: {error}",

@@ -249,3 +249,19 @@ def test_random_bytes(tmp_path: Path, size: int) -> None:
         path.write_bytes(head + random.Random(size).randbytes(size))
         with pytest.raises(StoreFailed):
             open_store(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE planner_step SET node = 'other'", "UPDATE planner_step SET number = 1"],
+    ids=["a step on a node that its transaction does not have", "a step twice"],
+)
+def test_steps_that_do_not_fit_together(path: Path, damage: str) -> None:
+    """Each value is of the right type: what reads a record looks its nodes up by name."""
+    with open_file(path) as connection, open_store(f"sqlite:///{path}") as store:
+        take_off_types(connection)
+        connection.execute(damage)
+        for question in ("record", "history"):
+            with pytest.raises(StoreFailed, match="damaged") as caught:
+                QUESTIONS[question](store)
+            assert "has a step" in caught.value.why
