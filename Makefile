@@ -7,6 +7,8 @@ VENV   ?= .venv
 N      ?= 50000
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
 # Many tests wait for a time-out or a server: one worker more than there are cores.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
@@ -30,7 +32,7 @@ INPUTS := poetry.lock pyproject.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test soak bench lint format simulate docs sbom pictures image lock clean
+.PHONY: help install demo test soak fuzz bench lint format simulate docs sbom pictures image lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +59,14 @@ format: $(VENV)/.dev-installed ## Format the code and repair what ruff can repai
 
 soak: $(VENV)/.dev-installed ## Run the long tests, some 20 minutes: kill -9 at every request and at random times, many seeds of faults
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow --timeout 300 $(PYTEST_ARGS)
+
+# What breaks a target goes to .fuzz/TARGET-crash-…; put it into tests/fuzz/corpus/TARGET/ with the repair.
+fuzz: $(VENV)/.fuzz-installed ## Fuzz all that is read from outside, each target for a time (make fuzz FUZZ_SECONDS=60)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	  mkdir -p .fuzz/$$target; echo "Fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	  $(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=.fuzz/$$target- .fuzz/$$target tests/fuzz/corpus/$$target; \
+	done
 
 simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the engine (make simulate N=50000)
 	$(BIN)/python -m tests.simulation --seeds $(N)
@@ -101,7 +111,8 @@ lock: $(TOOLS)/.installed ## Lock the dependencies again (pyproject.toml to poet
 	@$(POETRY) check --lock
 
 clean: ## Remove .venv and everything that was built or cached
-	rm -rf $(VENV) build dist site sbom.cdx.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) build dist site sbom.cdx.json .fuzz .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage \
+	  htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -145,4 +156,11 @@ $(VENV)/.bench-installed: $(VENV)/.dev-installed
 	@echo 'Installing what planner is measured against into $(VENV)'
 	@$(LOCKED) --all-extras --with dev --with docs --with bench >$(VENV)/bench.txt
 	@$(PIP) install --require-hashes -r $(VENV)/bench.txt
+	@touch $@
+
+# What fuzzes, besides.
+$(VENV)/.fuzz-installed: $(VENV)/.dev-installed
+	@echo 'Installing what fuzzes into $(VENV)'
+	@$(LOCKED) --all-extras --with dev --with docs --with fuzz >$(VENV)/fuzz.txt
+	@$(PIP) install --require-hashes -r $(VENV)/fuzz.txt
 	@touch $@

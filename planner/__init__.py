@@ -11,8 +11,8 @@
         diff.py         what differs between the file, the store's memory and the nodes
         guards.py       what may stand against a plan: limits, protection, loss
         plan.py         the differences as an ordered plan;  undo.py: the reverse of a transaction, as a plan
-        codec.py        plan files: versioned JSON with a digest;  jsontext.py: JSON in pieces
-        signing.py      their signatures, by a key that only planner has
+        codec.py        plan files: versioned JSON with a digest;  signing.py: their signatures
+        jsontext.py     JSON in pieces, and from outside;  typed.py: what came from outside against our types
         verdict.py      what the answers of an unreliable node mean;  hints.py: which key of cluster.api helps
         ports.py        what the engine asks of the world: Nodes, Store, Clock, Control, Reporter
         events.py       what a run tells its reporter;  results.py: how a use case ends well
@@ -26,6 +26,7 @@
     signals.py          what ends a run before it may have changed anything
     disk.py             files: whole or not at all, and not where a stranger led the path
     references.py       where secrets are: env:NAME, file:/path
+    inputs.py           the files that a user names, within limits
 
     nodes/              adapters: HTTP,
     store/              SQLite and PostgreSQL,

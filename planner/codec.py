@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from planner.access import NO_TLS, Tls, credential_of
 from planner.errors import StalePlan
-from planner.jsontext import Rows, canonical, laid_out, parsed, plain
+from planner.jsontext import CANONICAL, Rows, canonical, laid_out, plain, strict
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
-from planner.scope import PlanScope, Scope
+from planner.scope import PlanScope, Scope, pattern_problem
+from planner.typed import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 FORMAT = "planner.plan"
 VERSION = 1
+UNSENDABLE = frozenset({"", ".", ".."})
+"""Ids that cannot be one segment of a path: the request would be about another resource."""
 CONTRACT = Dialect()
 
 
@@ -131,14 +134,17 @@ def document_in(text: str | bytes, origin: str = "the plan file") -> dict[str, A
         StalePlan: it is not JSON of one meaning, not a plan file, or of another version.
     """
     try:
-        document = parsed(text)
-    except (ValueError, RecursionError) as error:
+        document = strict(text)
+    except RecursionError:
+        raise unusable(origin, "it is nested too deeply") from None
+    except ValueError as error:
         raise unusable(origin, f"it is not JSON ({_short(error)})") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise unusable(origin, "it is not a plan file")
     version = document.get("version")
-    if version != VERSION or isinstance(version, bool | float):
-        raise unusable(origin, f"its version is {version!r}, and this planner reads {VERSION}")
+    if type(version) is not int or version != VERSION:
+        found = CANONICAL.encode(version)[:40]
+        raise unusable(origin, f"its version is {found}, and this planner reads {VERSION}")
     return document
 
 
@@ -243,11 +249,16 @@ def _frozen(value: Any) -> Any:
 
 
 def _check(plan: Plan) -> None:
-    """What the digest cannot know: numbers in order, known nodes, and every cell of a touched group once."""
+    """What the digest cannot know: types, order, known nodes, every cell of a touched group once."""
+    odd = misfit(plan, Plan)
+    if odd:
+        raise TypeError(f"{odd} is of the wrong type, or out of range")
     names = {node.name for node in plan.nodes}
     cells = [step.cell for step in plan.steps] + [seen.cell for seen in plan.bystanders]
     named = (*cells, *plan.adopts, *plan.forgets)
     groups = {cell.group for cell in named}
+    if groups & UNSENDABLE:
+        raise ValueError("it names a group by an id that cannot be sent")
     evidence = {Cell(group, name) for group in groups for name in names} == set(cells)
     cells_known = evidence and all(cell.node in names for cell in named)
     numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))
@@ -293,6 +304,8 @@ def _load_scope(data: dict[str, Any]) -> PlanScope:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("a pattern is text")
+    if problem := pattern_problem(value):
+        raise ValueError(f"a pattern {problem}")
     return value
 
 
@@ -313,4 +326,5 @@ def unusable(origin: str, why: str, next: str = "make a new one: planner plan") 
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return said[:200]

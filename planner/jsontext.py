@@ -1,8 +1,9 @@
-"""JSON text in pieces, so that a document of a million steps is never whole in memory. Pure."""
+"""JSON in pieces, so that a document of a million steps is never whole in memory; and from outside. Pure."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from itertools import islice
@@ -40,32 +41,6 @@ class Rows:
 
     def __iter__(self) -> Iterator[Any]:
         return map(self.make, self.items)
-
-
-def parsed(text: str | bytes) -> Any:
-    """Read JSON that has one meaning only: what two texts share as canonical JSON, they mean alike.
-
-    The standard library takes the last of two equal keys, NaN, and, of bytes, UTF-16 and the two halves of a
-    surrogate pair, which UTF-8 does not have: written down again, they are the character that they are not.
-
-    Raises:
-        ValueError: it is no JSON, no UTF-8, or has a key twice in one object.
-        RecursionError: it is nested too deeply.
-    """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8-sig")
-    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found
-
-
-def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number")
 
 
 def plain(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,6 +112,40 @@ def _laid_out(value: Any, encode: Callable[[Any], str], margin: str, depth: int)
         yield f"\n{margin}]"
     else:
         yield encode([] if isinstance(value, Rows) else value)
+
+
+def strict(text: str | bytes) -> Any:
+    """Read JSON as RFC 8259 has it, in UTF-8, and only where every reader would understand the same by it.
+
+    Raises:
+        ValueError: it is none, a key is there twice, a number is none or infinite, or a text holds half of a
+            surrogate pair.
+        RecursionError: it is nested too deeply.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig")
+    value = json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite)
+    if _SURROGATE.search(text):  # perhaps a whole pair: only then is it worth to look at every text
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:20]} is no number of JSON")
+    return number
 
 
 def _pieces(values: Rows | list[Any]) -> Iterator[list[Any]]:

@@ -5,7 +5,7 @@ sign. Signed is the whole document, also what no decoder looks at, but for the s
 
     "planner plan v1" 0x00 canonical(plan) 0x0A canonical(everything else)
 
-Canonical JSON holds neither 0x00 nor 0x0A, and `planner.jsontext.parsed` reads no two meanings that share
+Canonical JSON holds neither 0x00 nor 0x0A, and `planner.jsontext.strict` reads no two meanings that share
 one, so that there is one message for each meaning. The key itself signs nothing: of it a key is derived for
 just this purpose, and the *key id*, which is no secret and tells people which key a plan was signed with.
 """

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from planner.disk import FOR_OTHERS, OWNER_ONLY, stranger_on, unfit, write_whole
 from planner.errors import PlannerError
+from planner.inputs import MIB, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-MAX_PLAN = 512 * 1024 * 1024
+MAX_PLAN = 512 * MIB
 """Bytes of a plan file: some four million steps. It is read whole before its signature is known."""
 
 
@@ -70,18 +71,10 @@ def read_plan(path: Path) -> bytes:
         PlannerError: it cannot be read, or is larger than `MAX_PLAN`.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_PLAN + 1)
+        return read_file(path, MAX_PLAN)
     except OSError as error:
         raise PlannerError(
             f"The plan file {path} cannot be read",
             why=error.strerror or str(error),
             next="make one: planner plan --out plan.json",
         ) from error
-    if len(content) > MAX_PLAN:
-        raise PlannerError(
-            f"The plan file {path} is too large",
-            why=f"it has more than {MAX_PLAN:,} bytes",
-            next="check that it is a plan file, or plan part of the cluster: planner plan --group, --node",
-        )
-    return content

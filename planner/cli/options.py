@@ -11,7 +11,8 @@ import click
 
 from planner.cli.codes import write_codes
 from planner.cli.completion import complete_applied, complete_clusters, complete_groups, complete_nodes
-from planner.scope import Scope
+from planner.errors import WrongUsage
+from planner.scope import Scope, pattern_problem
 from planner.settings import SETTINGS, Setting
 from planner.views.render import ENDINGS
 
@@ -233,6 +234,11 @@ def scope_options(function: _F) -> _F:
         exclude_node: tuple[str, ...],
         **rest: Any,
     ) -> Any:
+        for pattern in (*group, *exclude_group, *node, *exclude_node):
+            if problem := pattern_problem(pattern):
+                raise WrongUsage(
+                    f"The pattern {pattern[:60]!r} {problem}", next="write a shorter one, in UTF-8"
+                )
         return function(scope=Scope(group, exclude_group, node, exclude_node), **rest)
 
     for name, complete, text in (

@@ -15,6 +15,7 @@ from planner.cli import logs
 from planner.clock import SystemClock
 from planner.control import RunControl
 from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
+from planner.inputs import read_file, read_standard_input
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -309,15 +310,16 @@ def _settings(flags: Mapping[str, str | None], watched_as: str) -> Settings:
 
 
 def _text(file: str) -> bytes:
-    if file == STDIN:
-        return sys.stdin.buffer.read()
+    from planner.desired.tree import MAX_BYTES
+
+    standard = file == STDIN
     try:
-        return Path(file).read_bytes()
+        return read_standard_input(MAX_BYTES) if standard else read_file(Path(file), MAX_BYTES)
     except OSError as error:
         raise FileInvalid(
-            f"{file} cannot be read",
+            f"{STANDARD_INPUT if standard else file} cannot be read",
             why=error.strerror or str(error),
             next="write one with `planner init`, or name another with --file"
             if isinstance(error, FileNotFoundError)
-            else "check what it is and who may read it, or name another with --file",
+            else "check what it is and who may read it, or name another with --file (`-` is standard input)",
         ) from error

@@ -168,7 +168,10 @@ def id_problem(group: str) -> str:
     if _accepts_id()(group):
         return ""
     most = _schema()["$defs"]["text"]["maxLength"]
-    return f"an id must be text of at most {most} characters without control characters, and not `.` or `..`"
+    return (
+        f"an id must be text of at most {most} characters without control characters, line separators or "
+        "direction marks, and not `.` or `..`"
+    )
 
 
 def check_shape(tree: Tree, problems: Problems) -> None:

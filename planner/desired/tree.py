@@ -28,7 +28,11 @@ MAX_SUGGESTIONS = 100  # difflib is slow; ten thousand typos are one mistake
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # What YAML itself refuses: yaml 1.1, c-printable. The second is slow to compile; most files need the first.
 _UNPRINTABLE_ASCII = r"[^\t\n\r\x20-\x7e]"
-_UNPRINTABLE = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+# And what makes a reviewer see the text in another order than it has (https://trojansource.codes).
+_UNPRINTABLE = (
+    "[^\t\n\r\x20-\x7e\x85\xa0-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufefe\uff00-\ufffd"
+    "\U00010000-\U0010ffff]"
+)
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _CORE = "tag:yaml.org,2002:"

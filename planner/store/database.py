@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from planner.store.faults import explaining
+from planner.store.faults import explaining, understanding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,6 +78,7 @@ class Database:
         what = "The store cannot be read."
         with (
             explaining(what, self.name, self.secret),
+            understanding(self.name),
             self.engine.connect() as connection,
             _bracket(connection, self.begin_read),
         ):
@@ -91,7 +92,11 @@ class Database:
             StoreFailed: it is not durable.
         """
         what = "The store cannot be written."
-        with explaining(what, self.name, self.secret), _bracket(connection, self.begin_write):
+        with (
+            explaining(what, self.name, self.secret),
+            understanding(self.name),
+            _bracket(connection, self.begin_write),
+        ):
             yield
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from planner.access import Tls, credential_of
 from planner.errors import StoreFailed
 from planner.model import Dialect, Node, Policy
+from planner.typed import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ def to_nodes(text: str) -> tuple[Node, ...]:
     Raises:
         StoreFailed: it holds what this version does not know: a deviation of the API must not be dropped.
     """
-    return _checked(_read_nodes, text)
+    return _checked(lambda value: sound(_read_nodes(value), tuple[Node, ...]), text)
 
 
 def to_policy(text: str) -> Policy:
@@ -56,12 +57,24 @@ def to_policy(text: str) -> Policy:
     Raises:
         StoreFailed: it holds what this version does not know.
     """
-    return _checked(_read_policy, text)
+    return _checked(lambda value: sound(_read_policy(value), Policy), text)
 
 
 def to_words(text: str) -> tuple[str, ...]:
     """Read what `words_text` wrote."""
     return tuple(json.loads(text))
+
+
+def sound(value: _T, kind: Any) -> _T:
+    """The value, which was made of a row.
+
+    Raises:
+        ValueError: not all of it is of the types that it is declared with.
+    """
+    odd = misfit(value, kind)
+    if odd:
+        raise ValueError(f"{odd} is of the wrong type, or out of range")
+    return value
 
 
 def _read_policy(value: Any) -> Policy:

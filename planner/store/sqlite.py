@@ -26,6 +26,7 @@ from planner.store.faults import BY_URL, explaining, lost, missing
 from planner.store.filelock import FileLock, is_held
 from planner.store.mounts import network_type
 from planner.store.owners import check_owners, tightened
+from planner.store.rows import sound
 from planner.store.snapshot import Copy
 from planner.store.tables import cluster as clusters
 
@@ -178,6 +179,9 @@ def _engine(path: Path) -> Engine:
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    # What the file's own schema may run, and how far a damaged page is believed (sqlite.org/security.html).
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
     connection.execute(f"PRAGMA journal_size_limit={JOURNAL_LIMIT}")
     if sys.platform == "darwin":  # there, fsync does not reach the disk
         connection.execute("PRAGMA fullfsync=ON")
@@ -240,9 +244,9 @@ class FileLocking:
                     clusters.c.holder, clusters.c.holder_command, clusters.c.holder_since, clusters.c.epoch
                 ).where(clusters.c.name == cluster)
             ).one_or_none()
-        if row is None or str(row.epoch) != said:
-            return STARTING
-        return Holder(row.holder, row.holder_command, row.holder_since)
+            if row is None or str(row.epoch) != said:
+                return STARTING
+            return sound(Holder(row.holder, row.holder_command, row.holder_since), Holder)
 
 
 def _digest(cluster: str) -> str:

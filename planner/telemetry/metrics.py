@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from planner.disk import FOR_OTHERS, stranger_on, unfit, write_whole
 from planner.errors import Incomplete
+from planner.inputs import MIB, read_file
 from planner.model import UNFINISHED, TransactionState
 from planner.telemetry.posting import send
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from planner.telemetry.summary import RunSummary
 
 JOB = "planner"
+LARGEST = 16 * MIB
+"""Bytes of a textfile of an earlier run; ours has a few thousand."""
 LAST_SUCCESS = "planner_last_success_timestamp_seconds"
 
 KEPT = (LAST_SUCCESS, "planner_incomplete", "planner_open_cells")
@@ -167,8 +170,8 @@ def _before(path: Path, cluster: str, names: Collection[str]) -> dict[str, float
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
-        families = list(text_string_to_metric_families(path.read_text("utf-8"))) if names else []
-    except (OSError, ValueError):  # there is none, or it is not ours
+        families = list(text_string_to_metric_families(read_file(path, LARGEST).decode())) if names else []
+    except (OSError, ValueError, LookupError):  # there is none, or it is not ours
         return {}
     samples = (sample for family in families for sample in family.samples)
     return {

@@ -123,9 +123,17 @@ def test_a_part_of_a_cluster_is_no_success_of_the_whole() -> None:
 def test_a_textfile_that_cannot_be_written_or_was_somebody_elses(tmp_path: Path) -> None:
     assert "No such file" in write_textfile(str(tmp_path / "no" / "planner.prom"), summary(), NOW)
     path = tmp_path / "planner.prom"
-    path.write_bytes(b"\xff{{")
+    for theirs in (b"\xff{{", '{r="",\u2028=l5'.encode()):  # the second is an IndexError of the parser
+        path.write_bytes(theirs)
+        assert write_textfile(str(path), unreadable(), NOW) == ""
+        assert "planner_last_success_timestamp_seconds" not in values(path.read_text())
+
+
+def test_a_textfile_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "planner.prom"
+    os.mkfifo(path)
     assert write_textfile(str(path), unreadable(), NOW) == ""
-    assert "planner_last_success_timestamp_seconds" not in values(path.read_text())
+    assert values(path.read_text())["planner_last_run_exit_code"] == 1
 
 
 def test_a_push_replaces_only_what_it_knows(receiver: Receiver) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from planner.access import Credential, Scheme, Tls
 from planner.codec import (
+    UNSENDABLE,
     digest,
     dump_plan,
     is_partial,
@@ -45,6 +46,7 @@ DIALECTS = st.builds(
     confirm_absent=st.integers(1, 9),
     headers=st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple),
 )
+IDS = TEXT.filter(lambda id: id not in UNSENDABLE)
 LIMITS = st.builds(Limits, *[st.none() | st.integers(0, 999)] * 3)
 
 
@@ -70,7 +72,7 @@ def plans(draw: st.DrawFn) -> Plan:
     )
     steps: list[Step] = []
     bystanders: list[Seen] = []
-    for id in draw(st.lists(TEXT, max_size=3, unique=True)):
+    for id in draw(st.lists(IDS, max_size=3, unique=True)):
         for name in names:
             if draw(st.booleans()):
                 action = draw(st.sampled_from(Action))
@@ -83,7 +85,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return Plan(
         cluster=draw(TEXT),
         store=draw(TEXT),
-        serial=draw(st.integers(0)),
+        serial=draw(st.integers(0, 2**63 - 1)),
         nodes=nodes,
         steps=tuple(steps),
         adopts=cells[0],
@@ -92,7 +94,7 @@ def plans(draw: st.DrawFn) -> Plan:
         bystanders=tuple(bystanders),
         protects=tuple(draw(st.lists(TEXT, max_size=2))),
         unprotects=tuple(draw(st.lists(TEXT, max_size=2))),
-        base=draw(st.integers(0)),
+        base=draw(st.integers(0, 2**63 - 1)),
         limits=draw(LIMITS),
         refusals=tuple(
             draw(
@@ -271,7 +273,7 @@ def test_an_altered_plan_says_so() -> None:
 @pytest.mark.parametrize("version", [0, 2, "1", None, 1.5, [1]])
 def test_another_version_is_named(version: object) -> None:
     document = json.loads(dump_plan(a_plan())) | {"version": version}
-    assert f"version is {version!r}" in refused(json.dumps(document)).why
+    assert f"version is {json.dumps(version)}" in refused(json.dumps(document)).why
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from planner.cli.options import (
 )
 from planner.cli.session import Session
 from planner.errors import Interrupted, WrongUsage
+from planner.inputs import asks_nobody
 
 if TYPE_CHECKING:
     from planner.app import Allowances
@@ -78,7 +78,7 @@ def command(
     with Session(flags, output, quiet=quiet, events=True, watched_as="apply") as session:
         if plan_file is not None:
             _check_alone(allowances != Allowances(), scope)
-        elif not yes and (session.reads_stdin or _is_for_machines(session, output) or not sys.stdin.isatty()):
+        elif not yes and (session.reads_stdin or _is_for_machines(session, output) or asks_nobody()):
             raise WrongUsage(
                 "There is no terminal to ask at, and nothing was changed",
                 next="review a plan file (planner plan --out plan.json), or pass --yes",
