@@ -54,8 +54,10 @@ def credential_of(data: object) -> Credential | None:
     """
     if data is None or data == "":
         return None
+    if isinstance(data, str):
+        return Credential(Scheme.BEARER, data)
     if not isinstance(data, dict):
-        return Credential(Scheme.BEARER, str(data))
+        raise TypeError("a credential is neither text nor an object")
     return Credential(**{**data, "scheme": Scheme(data["scheme"])})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -134,16 +135,16 @@ def document_in(text: str | bytes, origin: str = "the plan file") -> dict[str, A
         StalePlan: it is not JSON of one meaning, not a plan file, or of another version.
     """
     try:
-        document = strict(text)
-    except RecursionError:
-        raise unusable(origin, "it is nested too deeply") from None
+        with _shallow(origin):
+            document = strict(text)
     except ValueError as error:
         raise unusable(origin, f"it is not JSON ({_short(error)})") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise unusable(origin, "it is not a plan file")
     version = document.get("version")
     if type(version) is not int or version != VERSION:
-        found = CANONICAL.encode(version)[:40]
+        with _shallow(origin):
+            found = CANONICAL.encode(version)[:40]
         raise unusable(origin, f"its version is {found}, and this planner reads {VERSION}")
     return document
 
@@ -155,12 +156,24 @@ def plan_in(document: dict[str, Any], origin: str = "the plan file") -> Plan:
         StalePlan: the digest is not that of the plan, or a part of the plan is missing or wrong.
     """
     body = document.get("plan")
-    if not isinstance(body, dict) or document.get("digest") != _digest(body):
+    with _shallow(origin):
+        found = isinstance(body, dict) and _digest(body)
+    if not isinstance(body, dict) or document.get("digest") != found:
         raise unusable(origin, "its digest does not match: it was altered or cut off since it was written")
     try:
-        return plan_from_dict(body)
+        with _shallow(origin):
+            return plan_from_dict(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
+
+
+@contextmanager
+def _shallow(origin: str) -> Iterator[None]:
+    """Reading, writing and taking apart give up at different depths."""
+    try:
+        yield
+    except RecursionError:
+        raise unusable(origin, "it is nested too deeply") from None
 
 
 def is_partial(line: str) -> bool:

@@ -187,11 +187,11 @@ def test_a_bare_secret_is_refused_and_not_repeated(
 
 def test_a_plan_file_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "plan.json"
-    file.write_bytes(b"x" * 9)
-    monkeypatch.setattr("planner.cli.files.MAX_PLAN", 9)
-    assert read_plan(file) == b"x" * 9
-    monkeypatch.setattr("planner.cli.files.MAX_PLAN", 8)
+    file.write_bytes(b"x" * 2048)
+    monkeypatch.setattr("planner.cli.files.MAX_PLAN", 2048)
+    assert read_plan(file) == b"x" * 2048
+    file.write_bytes(b"x" * 2049)
     with pytest.raises(PlannerError) as caught:
         read_plan(file)
-    assert caught.value.why == "it has more than 8 bytes"
+    assert caught.value.why == "it is larger than 2 KB"
     assert os.fspath(file) in caught.value.what

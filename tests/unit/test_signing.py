@@ -147,7 +147,7 @@ def test_a_signature_counts_for_its_document_alone() -> None:
     assert "was altered since" in refused(json.dumps({**two, "signature": one["signature"]}))
     assert "was altered since" in refused(json.dumps({**one, "signature": two["signature"]}))
     assert "was altered since" in refused(json.dumps({**one, "digest": "0" * 64}))
-    assert "its version is True" in refused(json.dumps({**one, "version": True}))
+    assert "its version is true" in refused(json.dumps({**one, "version": True}))
 
 
 @pytest.mark.parametrize(
