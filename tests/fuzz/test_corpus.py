@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from planner.model import Plan
@@ -21,6 +21,7 @@ from tests.fuzz.targets import CORPUS, TARGETS
 ROOT = Path(__file__).parents[2]
 INPUTS = sorted(CORPUS.glob("*/*"))
 RUNS = 300
+BUSY = [HealthCheck.too_slow]  # of the machine, not of the strategy
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}-{path.name}"[:60])
@@ -47,7 +48,7 @@ WORDS: dict[str, st.SearchStrategy[bytes]] = {
 
 
 @pytest.mark.parametrize("target", WORDS)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=BUSY)
 @given(data=st.data())
 def test_whatever_is_made_of_the_words_of_a_target(target: str, data: st.DataObject) -> None:
     """Without atheris: an id, say, is refused by the file, or the same for the node in every dialect."""
