@@ -32,7 +32,7 @@ FUZZ = Path(__file__).parent
 CORPUS = FUZZ / "corpus"
 MOST_EDITS = 6
 LONGEST = 4096
-"""Bytes of an input: what is wrong with longer ones is tested by hand (`tests/cli/test_hostile_input.py and test_hostile_plans.py`)."""
+"""Bytes of an input: what is wrong with longer ones is tested by hand (`tests/cli/test_hostile_input.py`)."""
 
 
 def groups_file(data: bytes) -> None:
