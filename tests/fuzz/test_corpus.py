@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from planner.model import Plan
 from tests.builders import Bench
@@ -18,11 +21,38 @@ from tests.fuzz.targets import CORPUS, TARGETS
 ROOT = Path(__file__).parents[2]
 INPUTS = sorted(CORPUS.glob("*/*"))
 RUNS = 300
+BUSY = [HealthCheck.too_slow]  # of the machine, not of the strategy
 
 
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}-{path.name}"[:60])
 def test_a_seed(path: Path) -> None:
     TARGETS[path.parent.name](path.read_bytes())
+
+
+URLS = st.from_regex(r"(https?://)?[a-z0-9:.%\[\]@-]{1,20}(/[a-zA-Z0-9%.;?#/-]{0,20})?", fullmatch=True)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["groupId", "id", "a", "b"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+WORDS: dict[str, st.SearchStrategy[bytes]] = {
+    "identifier": (st.text() | st.text("/.%2eEfF?#;&= \u00e9e\u0301", max_size=12)).map(str.encode),
+    "pattern": (st.text() | st.text("*?[]!-a^\\\\", max_size=30)).map(str.encode),
+    "address": (st.text() | URLS | st.from_regex(r"[a-z]=http://[a-z.:,=%/]{1,20}")).map(str.encode),
+    "answer": JSON.map(json.dumps).map(str.encode),
+    "plan_edits": st.binary(max_size=24),
+}
+
+
+@pytest.mark.parametrize("target", WORDS)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=BUSY)
+@given(data=st.data())
+def test_whatever_is_made_of_the_words_of_a_target(target: str, data: st.DataObject) -> None:
+    """Without atheris: an id, say, is refused by the file, or the same for the node in every dialect."""
+    TARGETS[target](data.draw(WORDS[target]))
 
 
 def test_every_target_has_seeds() -> None:
