@@ -82,6 +82,18 @@ NO_TLS = Tls()
 """What a node has whose file says nothing of TLS: the defaults, not plain text."""
 
 
+OWN_VARIABLES = "env:PLANNER_"
+"""Where references to planner's own settings begin: the store's password, the webhook, the key of plans."""
+
+
+def is_own(reference: str) -> bool:
+    """Whether a reference leads to a secret of planner's own.
+
+    No node is ever shown one: who may propose a file could name a node of theirs, and have it sent there.
+    """
+    return reference.startswith(OWN_VARIABLES)
+
+
 def leaves_machine(url: str) -> bool:
     """Whether a canonical URL without TLS leads to another host than this one: all can read what is sent."""
     parts = urlsplit(url)

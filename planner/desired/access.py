@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from planner.access import Credential, Scheme, leaves_machine
+from planner.access import Credential, Scheme, is_own, leaves_machine
 from planner.desired.tree import Problems, Tree, show
 from planner.desired.url import canonical_url
 from planner.references import PATTERN
@@ -37,7 +37,7 @@ def check_access(cluster: Tree, outside: Sequence[Node] | None, problems: Proble
     for owner in (cluster, *items):
         credential = owner.get("credential")
         if credential is not None:
-            _hide_secrets(credential, problems)
+            _check_references(credential, problems)
             _check_header(credential, problems)
     shared = cluster.get("tls")
     _check_key(shared, None, problems)
@@ -126,12 +126,16 @@ def _check_tls_is_used(item: Tree, problems: Problems) -> None:
         problems.add(tls, "`tls` is of no use with http://", "write https://, or take it out")
 
 
-def _hide_secrets(credential: Tree, problems: Problems) -> None:
-    """Hide every scalar that is no reference, and should be one."""
+def _check_references(credential: Tree, problems: Problems) -> None:
+    """Hide every scalar that is no reference, and should be one; complain about those that are never sent."""
     if credential.value is not None and not re.fullmatch(PATTERN, credential.text):
         problems.hide(credential, credential.text)
+    elif is_own(credential.text):
+        problems.add(
+            credential, f"{show(credential.text)} is a setting of planner's own, which no node is shown"
+        )
     for key, (_, value) in credential.pairs.items():
         if key not in NOT_SECRET:
-            _hide_secrets(value, problems)
+            _check_references(value, problems)
     for value in credential.items:
-        _hide_secrets(value, problems)
+        _check_references(value, problems)

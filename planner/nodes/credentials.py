@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, NamedTuple
 
-from planner.access import Scheme, leaves_machine
+from planner.access import Scheme, is_own, leaves_machine
 from planner.errors import SecretUnresolved
 from planner.references import remember, resolve
 
@@ -29,6 +29,13 @@ def header_for(node: Node) -> Header | None:
     credential = node.credential
     if credential is None:
         return None
+    if is_own(credential.secret):
+        raise SecretUnresolved(
+            f"The credential of {node.name} is none",
+            where=credential.secret,
+            why="it is a setting of planner's own, which no node is shown",
+            next="name another variable",
+        )
     kind = {Scheme.BASIC: "password", Scheme.BEARER: "bearer token"}.get(credential.scheme, "header's value")
     secret = resolve(credential.secret, purpose=f"the {kind} of {node.name}")
     if credential.scheme is Scheme.HEADER:

@@ -78,6 +78,16 @@ def test_what_is_no_secret_is_sent_as_nothing(
     assert run.server.connections == 0
 
 
+def test_no_setting_of_planner_is_shown_to_a_node(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file was checked; the journal may have been written by somebody else."""
+    monkeypatch.setenv("PLANNER_STORE", PLANTED)
+    run = start(answer(200), credential=Credential(Scheme.BEARER, "env:PLANNER_STORE"))
+    told = run.read()
+    assert ends(told) == [TryEnd.NOT_SENT]
+    assert "a setting of planner's own" in told.tries[0].detail
+    assert run.server.connections == 0
+
+
 def test_a_redirect_on_the_same_host_is_shown_it_and_another_host_is_not(
     start: Start, serve: Callable[..., ScriptedServer]
 ) -> None:

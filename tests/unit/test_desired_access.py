@@ -134,6 +134,10 @@ def test_nodes_of_the_environment_need_it_too() -> None:
             f"the header `Content-Length` {LIBRARY}",
         ),
         ({"credential": {"header": {"name": "host", "value": TOKEN}}}, f"the header `host` {LIBRARY}"),
+        (
+            {"credential": {"header": {"name": "X", "value": "env:PLANNER_STORE"}}},
+            "`env:PLANNER_STORE` is a setting of planner's own, which no node is shown",
+        ),
         ({"tls": {"key": TOKEN}}, "`key` is of no use without `certificate`"),
         (
             {"tls": {"ca": TOKEN}, "url": "http://a"},
