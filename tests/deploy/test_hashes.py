@@ -185,7 +185,12 @@ def test_what_builds_planner_and_what_locks_are_locked_themselves() -> None:
     assert project["dependency-groups"]["build"] == [backend]
     groups = {package["name"]: package["groups"] for package in LOCK["package"]}
     assert "build" in groups["poetry-core"]
-    assert "tools" in groups["poetry"]
+    versions = {package["name"]: package["version"] for package in LOCK["package"]}
+    tools = [text.split("==") for text in project["dependency-groups"]["tools"]]
+    assert "poetry" in [name for name, _ in tools]
+    for name, version in tools:
+        assert "tools" in groups[name]
+        assert versions[name] == version
 
 
 # pip, really run, with a wheel that is made here.
