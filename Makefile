@@ -1,12 +1,14 @@
 # Everything here works from a fresh clone and installs only into .venv. Packages come from wherever pip's own
 # configuration says, in the versions and with the hashes of poetry.lock: all of them, and Poetry too (group `tools`).
-# Only pip itself is taken as it comes with Python. tests/deploy/test_supply.py holds this.
+# Only pip itself is taken as it comes with Python. tests/deploy/test_hashes.py holds this.
 
 PYTHON ?= python3
 VENV   ?= .venv
 N      ?= 50000
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(notdir $(wildcard tests/fuzz/corpus/*))
 # Many tests wait for a time-out or a server: one worker more than there are cores.
 WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 
@@ -22,7 +24,7 @@ LOCKED  = $(BIN)/python .ci/requirements.py
 POETRY  = POETRY_VIRTUALENVS_CREATE=false POETRY_CACHE_DIR=$(TOOLS)/cache $(TOOLS)/bin/poetry --no-interaction
 
 # Where bandit looks: everything but the tests, which assert and start processes all the time.
-AUDITED := planner benchmarks docs supply .ci
+AUDITED := planner benchmarks docs .ci
 
 # What is installed is installed again only when one of these is newer than the stamp.
 INPUTS := poetry.lock pyproject.toml
@@ -30,7 +32,7 @@ INPUTS := poetry.lock pyproject.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test soak bench lint format simulate docs sbom pictures image lock clean
+.PHONY: help install demo test soak fuzz bench lint format simulate docs sbom pictures image lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +60,14 @@ format: $(VENV)/.dev-installed ## Format the code and repair what ruff can repai
 soak: $(VENV)/.dev-installed ## Run the long tests, some 20 minutes: kill -9 at every request and at random times, many seeds of faults
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow --timeout 300 $(PYTEST_ARGS)
 
+# What breaks a target goes to .fuzz/TARGET-crash-…; put it into tests/fuzz/corpus/TARGET/ with the repair.
+fuzz: $(VENV)/.fuzz-installed ## Fuzz all that is read from outside, each target for a time (make fuzz FUZZ_SECONDS=60)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	  mkdir -p .fuzz/$$target; echo "Fuzzing $$target for $(FUZZ_SECONDS) s"; \
+	  $(BIN)/python -m tests.fuzz $$target -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1 \
+	    -artifact_prefix=.fuzz/$$target- .fuzz/$$target tests/fuzz/corpus/$$target; \
+	done
+
 simulate: $(VENV)/.dev-installed ## Run N random cluster histories through the engine (make simulate N=50000)
 	$(BIN)/python -m tests.simulation --seeds $(N)
 
@@ -67,14 +77,14 @@ bench: $(VENV)/.bench-installed ## Measure planner beside other clients of the A
 docs: $(VENV)/.dev-installed ## Write the reference again and build the documentation into site/
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/chart.py
-	@$(BIN)/python -m supply.licences
+	@$(BIN)/python -m docs.supply.licences
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # not --quiet: what is not said does not count for --strict
 	@echo 'Built site/. To read it: $(BIN)/python -m http.server --directory site'
 
 # In a release: SOURCE_DATE_EPOCH is the time of the commit, so that anybody can make the same file again.
 sbom: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 sbom: $(VENV)/.dev-installed ## Write sbom.cdx.json: all that planner runs on, with licences and hashes (CycloneDX)
-	@$(BIN)/python -m supply.sbom sbom.cdx.json
+	@$(BIN)/python -m docs.supply.sbom sbom.cdx.json
 
 pictures: $(VENV)/.dev-installed ## Draw docs/pictures/ again, from real runs on a simulated cluster
 	@$(BIN)/python docs/pictures.py
@@ -101,7 +111,8 @@ lock: $(TOOLS)/.installed ## Lock the dependencies again (pyproject.toml to poet
 	@$(POETRY) check --lock
 
 clean: ## Remove .venv and everything that was built or cached
-	rm -rf $(VENV) build dist site sbom.cdx.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) build dist site sbom.cdx.json .fuzz .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage \
+	  htmlcov
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ----------------------------------------------------------------------------------------------------------------
@@ -145,4 +156,11 @@ $(VENV)/.bench-installed: $(VENV)/.dev-installed
 	@echo 'Installing what planner is measured against into $(VENV)'
 	@$(LOCKED) --all-extras --with dev --with docs --with bench >$(VENV)/bench.txt
 	@$(PIP) install --require-hashes -r $(VENV)/bench.txt
+	@touch $@
+
+# What fuzzes, besides.
+$(VENV)/.fuzz-installed: $(VENV)/.dev-installed
+	@echo 'Installing what fuzzes into $(VENV)'
+	@$(LOCKED) --all-extras --with dev --with docs --with fuzz >$(VENV)/fuzz.txt
+	@$(PIP) install --require-hashes -r $(VENV)/fuzz.txt
 	@touch $@

@@ -23,6 +23,7 @@ OWN = {
     "store": "`store`",
     "grace": "`reconcile.terminationGracePeriodSeconds`, less 15 seconds",
     "summary": "`/dev/termination-log`, which `kubectl describe pod` shows",
+    "plan_key": "`planKey`, for the Jobs that plan and apply",
     "metrics_file": "`metrics.textfile`",
     "pushgateway": "`metrics.pushgateway`",
     "notify": "`notify`",
@@ -55,8 +56,9 @@ Without `groupsFile` it runs the repository's example, whose nodes answer nowher
   first.
 * **A reviewed plan**: `--set plan.enabled=true` runs `planner plan` as a Job, and NOTES says how to take
   the plan out of its log. `--set-file apply.plan=plan.json` applies exactly that, once, in a Job whose
-  name holds its digest. Set `reconcile.applyChanges=false` beside it, or the next scheduled run applies
-  the new file before anybody has read the plan.
+  name holds its digest. With `planKey` the plan is signed, and no other is applied. Set
+  `reconcile.applyChanges=false` beside it, or the next scheduled run applies the new file before anybody
+  has read the plan.
 * **A stop** (drain, deadline, preemption) reverses the run within `terminationGracePeriodSeconds`; after
   an eviction it is started again at once. A disruption budget is therefore off, see
   `podDisruptionBudget.enabled`.

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from planner.access import NO_TLS, Tls, credential_of
 from planner.errors import StalePlan
-from planner.jsontext import Rows, canonical, laid_out, plain
+from planner.jsontext import CANONICAL, Rows, canonical, laid_out, plain, strict
 from planner.model import Action, Cell, Dialect, Limits, Node, Plan, Presence, Refusal, Seen, Step
-from planner.scope import PlanScope, Scope
+from planner.scope import PlanScope, Scope, pattern_problem
+from planner.typed import misfit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 FORMAT = "planner.plan"
 VERSION = 1
+UNSENDABLE = frozenset({"", ".", ".."})
+"""Ids that cannot be one segment of a path: the request would be about another resource."""
 CONTRACT = Dialect()
 
 
@@ -106,32 +110,70 @@ def dump_plan(plan: Plan) -> str:
 
 def plan_text(plan: Plan) -> Iterator[str]:
     """The same in pieces."""
-    yield from laid_out(document_of(plan), ensure_ascii=False)
+    return document_text(document_of(plan))
+
+
+def document_text(document: Mapping[str, Any]) -> Iterator[str]:
+    """The text of a plan file, in pieces, of what it is to hold."""
+    yield from laid_out(document, ensure_ascii=False)
     yield "\n"
 
 
 def load_plan(text: str | bytes, origin: str = "the plan file") -> Plan:
-    """Read a plan file back.
+    """Read a plan file back. Its signature, where it has one, is left to `planner.signing`.
 
     Raises:
         StalePlan: it is not a plan, of another version, cut off, or altered since it was written.
     """
+    return plan_in(document_in(text, origin), origin)
+
+
+def document_in(text: str | bytes, origin: str = "the plan file") -> dict[str, Any]:
+    """What a plan file holds; neither its digest nor its plan was looked at.
+
+    Raises:
+        StalePlan: it is not JSON of one meaning, not a plan file, or of another version.
+    """
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _unusable(origin, f"it is not JSON ({_short(error)})") from error
+        with _shallow(origin):
+            document = strict(text)
+    except ValueError as error:
+        raise unusable(origin, f"it is not JSON ({_short(error)})") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise _unusable(origin, "it is not a plan file")
-    if document.get("version") != VERSION:
-        version = document.get("version")
-        raise _unusable(origin, f"its version is {version!r}, and this planner reads {VERSION}")
+        raise unusable(origin, "it is not a plan file")
+    version = document.get("version")
+    if type(version) is not int or version != VERSION:
+        with _shallow(origin):
+            found = CANONICAL.encode(version)[:40]
+        raise unusable(origin, f"its version is {found}, and this planner reads {VERSION}")
+    return document
+
+
+def plan_in(document: dict[str, Any], origin: str = "the plan file") -> Plan:
+    """The plan of such a document.
+
+    Raises:
+        StalePlan: the digest is not that of the plan, or a part of the plan is missing or wrong.
+    """
     body = document.get("plan")
-    if not isinstance(body, dict) or document.get("digest") != _digest(body):
-        raise _unusable(origin, "its digest does not match: it was altered or cut off since it was written")
+    with _shallow(origin):
+        found = isinstance(body, dict) and _digest(body)
+    if not isinstance(body, dict) or document.get("digest") != found:
+        raise unusable(origin, "its digest does not match: it was altered or cut off since it was written")
     try:
-        return plan_from_dict(body)
+        with _shallow(origin):
+            return plan_from_dict(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
+        raise unusable(origin, f"a part of it is missing or of the wrong type ({_short(error)})") from error
+
+
+@contextmanager
+def _shallow(origin: str) -> Iterator[None]:
+    """Reading, writing and taking apart give up at different depths."""
+    try:
+        yield
+    except RecursionError:
+        raise unusable(origin, "it is nested too deeply") from None
 
 
 def is_partial(line: str) -> bool:
@@ -184,7 +226,8 @@ def node_to_dict(node: Node) -> dict[str, Any]:
         "name": node.name,
         "url": node.url,
         "labels": dict(node.labels),
-        "credential": node.credential,
+        "credential": node.credential and asdict(node.credential),
+        "tls": {key: value for key, value in asdict(node.tls).items() if value != getattr(NO_TLS, key)},
         "api": dialect_to_dict(node.dialect),
     }
 
@@ -196,7 +239,8 @@ def node_from_dict(data: dict[str, Any]) -> Node:
         url=data["url"],
         labels=tuple(data["labels"].items()),
         dialect=dialect_from_dict(data["api"]),
-        credential=data["credential"],
+        credential=credential_of(data["credential"]),
+        tls=Tls(**data.get("tls", {})),
     )
 
 
@@ -218,11 +262,16 @@ def _frozen(value: Any) -> Any:
 
 
 def _check(plan: Plan) -> None:
-    """What the digest cannot know: numbers in order, known nodes, and every cell of a touched group once."""
+    """What the digest cannot know: types, order, known nodes, every cell of a touched group once."""
+    odd = misfit(plan, Plan)
+    if odd:
+        raise TypeError(f"{odd} is of the wrong type, or out of range")
     names = {node.name for node in plan.nodes}
     cells = [step.cell for step in plan.steps] + [seen.cell for seen in plan.bystanders]
     named = (*cells, *plan.adopts, *plan.forgets)
     groups = {cell.group for cell in named}
+    if groups & UNSENDABLE:
+        raise ValueError("it names a group by an id that cannot be sent")
     evidence = {Cell(group, name) for group in groups for name in names} == set(cells)
     cells_known = evidence and all(cell.node in names for cell in named)
     numbered = all(step.number == i for i, step in enumerate(plan.steps, 1))
@@ -268,6 +317,8 @@ def _load_scope(data: dict[str, Any]) -> PlanScope:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("a pattern is text")
+    if problem := pattern_problem(value):
+        raise ValueError(f"a pattern {problem}")
     return value
 
 
@@ -282,14 +333,11 @@ def _words(data: Any) -> tuple[str, ...]:
     return tuple(data)
 
 
-def _unusable(origin: str, why: str) -> StalePlan:
-    return StalePlan(
-        "The plan cannot be used, and nothing was sent",
-        where=origin,
-        why=why,
-        next="make a new one: planner plan",
-    )
+def unusable(origin: str, why: str, next: str = "make a new one: planner plan") -> StalePlan:
+    """The refusal of a plan file."""
+    return StalePlan("The plan cannot be used, and nothing was sent", where=origin, why=why, next=next)
 
 
 def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:200]
+    said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return said[:200]

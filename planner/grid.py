@@ -79,10 +79,16 @@ class ManagedCells(Mapping[tuple[str, str], Managed]):
 
     @classmethod
     def collect(cls, cells: Iterable[tuple[str, str, bool, int]]) -> Self:
-        """Those that are given once each, as group, canonical URL, whether adopted, and order."""
+        """Those that are given once each, as group, canonical URL, whether adopted, and order.
+
+        Raises:
+            ValueError, TypeError, OverflowError: an order is no number from 0: it might read as none.
+        """
         columns: dict[str, int] = {}
         rows: dict[str, array[int]] = {}
         for group, url, adopted, order in cells:
+            if order < 0:
+                raise ValueError(f"the order {order!r} of a managed cell is negative")
             row = rows.get(group)
             if row is None:
                 row = rows[group] = array("q")
@@ -100,6 +106,11 @@ class ManagedCells(Mapping[tuple[str, str], Managed]):
     def groups(self) -> Collection[str]:
         """The groups that have a managed cell."""
         return self._rows.keys()
+
+    @property
+    def by_url(self) -> Collection[str]:
+        """The canonical URLs of nodes that a group is managed on."""
+        return self._columns.keys()
 
     def of(self, group: str) -> Iterator[Managed]:
         """The managed cells of one group."""

@@ -10,6 +10,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from planner.access import NO_TLS, Credential, Tls
+
 if TYPE_CHECKING:
     from planner.scope import PlanScope
 
@@ -77,7 +79,13 @@ class Node:
     url: str
     labels: tuple[tuple[str, str], ...] = ()
     dialect: Dialect = field(default_factory=Dialect)
-    credential: str = ""
+    credential: Credential | None = None
+    tls: Tls = NO_TLS
+
+    @property
+    def speech(self) -> tuple[Dialect, Credential | None, Tls]:
+        """How it is spoken to: what is neither its identity nor for people."""
+        return self.dialect, self.credential, self.tls
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@ repeats a value. What cannot be resolved is an error before any request: never a
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import stat
 from pathlib import Path
+from urllib.parse import quote
 
 from planner.errors import SecretUnresolved
 
@@ -21,6 +24,13 @@ MAX_SECRET = 64 * 1024
 """Bytes of a token, a password or a key. Something larger is another file."""
 MAX_PEM = 4 * 1024 * 1024
 """Bytes of certificates: the bundle of every public authority has a quarter of a million."""
+
+SHORTEST_HIDDEN = 4
+"""Characters: what is shorter is in half of all words."""
+HIDDEN = "•••"
+
+_KNOWN: set[str] = set()
+"""Every spelling of every secret that this process has seen."""
 
 
 def resolve(reference: str, *, purpose: str, limit: int = MAX_SECRET, lines: bool = False) -> str:
@@ -42,7 +52,7 @@ def resolve(reference: str, *, purpose: str, limit: int = MAX_SECRET, lines: boo
         if re.fullmatch(PATTERN, reference) is None:
             raise _Unusable("it is no reference: write `env:NAME` or `file:/absolute/path`", hide=True)
         raw = _variable(name) if kind == "env" else _content(Path(name), limit)
-        return _usable(raw, limit, lines=lines)
+        secret = _usable(raw, limit, lines=lines)
     except _Unusable as unusable:
         raise SecretUnresolved(
             f"Cannot get {purpose}",
@@ -50,6 +60,28 @@ def resolve(reference: str, *, purpose: str, limit: int = MAX_SECRET, lines: boo
             why=str(unusable),
             next=_CURES["" if unusable.hide else kind],
         ) from None
+    if not lines:
+        remember(secret)
+    return secret
+
+
+def remember(secret: str) -> None:
+    """Let `hide` know a secret, in every spelling that a node, a library or a traceback may repeat it in."""
+    if secret in _KNOWN:
+        return
+    raw = secret.encode()
+    spellings = {quote(secret, safe=""), base64.b64encode(raw).decode(), repr(raw)[2:-1]}
+    for text in (secret, raw.decode("latin-1")):  # as http.client reads a header
+        both = repr(text + "\"'")  # Python escapes a quote only where there are both
+        spellings |= {text, repr(text)[1:-1], both[1:-4], json.dumps(text)[1:-1]}
+    _KNOWN.update(each for each in spellings if len(each) >= SHORTEST_HIDDEN)
+
+
+def hide(text: str) -> str:
+    """The text without any secret that this process has resolved: nodes echo what they were sent."""
+    for secret in sorted((each for each in tuple(_KNOWN) if each in text), key=len, reverse=True):
+        text = text.replace(secret, HIDDEN)  # the longest first: one may be a part of another
+    return text
 
 
 _CURES = {

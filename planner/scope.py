@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WILDCARDS = frozenset("*?[")
+MAX_PATTERN = 2048
+"""Characters; no name is half as long, and to translate a pattern may take the square of its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,17 @@ def patterns_of(scope: PlanScope | None) -> Scope:
 def has_wildcards(pattern: str) -> bool:
     """Whether a pattern may match more than its own text."""
     return not WILDCARDS.isdisjoint(pattern)
+
+
+def pattern_problem(pattern: str) -> str:
+    """What is wrong with a pattern, as the end of a sentence; empty where it can be used and written down."""
+    if len(pattern) > MAX_PATTERN:
+        return f"is longer than {MAX_PATTERN} characters"
+    try:
+        pattern.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8 text"
+    return ""
 
 
 def _chosen(name: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from planner import hints
 from planner.model import Action, Presence
+from planner.words import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,7 +211,7 @@ def judge_read(answer: Answer, dialect: Dialect) -> Reading:
         return SEEN_ABSENT
     if last.status == OK or (last.status == NOT_MODIFIED and answer.body is not None):
         if body.group != answer.call.group:
-            return Reading(None, f"the answer is about another group: {body.group!r}")
+            return Reading(None, f"the answer is about another group: {quoted(body.group)}")
         return SEEN_PRESENT._replace(extra=True) if body.extra else SEEN_PRESENT
     return Reading(None, hints.joined(_words(answer.tries), last.hint or hints.after_read(last.status)))
 

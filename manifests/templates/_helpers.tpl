@@ -68,6 +68,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- default (printf "%s-plan" (include "planner.fullname" .)) .Values.apply.existingConfigMap -}}
 {{- end -}}
 
+{{/* Where planner finds the keys for plan files. */}}
+{{- define "planner.planKeys" -}}
+{{- $keys := list -}}
+{{- range .Values.planKey.keys }}{{ $keys = append $keys (printf "file:/etc/planner-plan-key/%s" .) }}{{ end -}}
+{{- join "," $keys -}}
+{{- end -}}
+
 {{- define "planner.applies" -}}
 {{- if or .Values.apply.plan .Values.apply.existingConfigMap }}true{{ end -}}
 {{- end -}}
@@ -170,7 +177,8 @@ time is then left in good order (exit 4), and said, and not cut off by SIGKILL.
 {{- end -}}
 
 {{/*
-The pod of every run. Takes a dict: root, component, args (a list), and mountPlan.
+The pod of every run. Takes a dict: root, component, args (a list), mountPlan, and planKey: whether it is one that makes
+or takes a plan file. No other is given the keys.
 */}}
 {{- define "planner.pod" -}}
 {{- $root := .root -}}
@@ -226,6 +234,10 @@ containers:
       {{- toYaml $.args | nindent 6 }}
     env:
       {{- include "planner.env" $root | nindent 6 }}
+      {{- if and $.planKey .planKey.existingSecret }}
+      - name: PLANNER_PLAN_KEY
+        value: {{ include "planner.planKeys" $root | quote }}
+      {{- end }}
     {{- with .extraEnvFrom }}
     envFrom:
       {{- toYaml . | nindent 6 }}
@@ -254,6 +266,11 @@ containers:
       {{- if $.mountPlan }}
       - name: plan
         mountPath: /etc/planner-plan
+        readOnly: true
+      {{- end }}
+      {{- if and $.planKey .planKey.existingSecret }}
+      - name: plan-key
+        mountPath: /etc/planner-plan-key
         readOnly: true
       {{- end }}
       {{- with .extraVolumeMounts }}
@@ -285,6 +302,17 @@ volumes:
       items:
         - key: {{ .apply.key | quote }}
           path: plan.json
+  {{- end }}
+  {{- if and $.planKey .planKey.existingSecret }}
+  - name: plan-key
+    secret:
+      secretName: {{ .planKey.existingSecret | quote }}
+      defaultMode: 0440
+      items:
+        {{- range .planKey.keys }}
+        - key: {{ . | quote }}
+          path: {{ . | quote }}
+        {{- end }}
   {{- end }}
   {{- with .extraVolumes }}
   {{- toYaml . | nindent 2 }}

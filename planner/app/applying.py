@@ -222,13 +222,9 @@ def _check_belongs(plan: Plan, desired: Desired, knowledge: Knowledge) -> None:
     """Refuse a plan of another store or set of nodes; for a partial plan, of those that are in its scope."""
     if plan.store != knowledge.store:
         raise _stale(f"it was made with store {plan.store}, and this run uses {knowledge.store}")
-    planned = {node.name: (node.url, node.dialect, node.credential) for node in plan.nodes}
     scope = patterns_of(plan.scope)
-    here = {
-        node.name: (node.url, node.dialect, node.credential)
-        for node in desired.nodes
-        if scope.includes_node(node.name)
-    }
+    planned = {node.name: (node.url, node.speech) for node in plan.nodes}
+    here = {node.name: (node.url, node.speech) for node in desired.nodes if scope.includes_node(node.name)}
     if planned != here:
         moved = sorted(name for name in planned.keys() | here.keys() if planned.get(name) != here.get(name))
         raise _stale(f"its nodes are not those of the file: {', '.join(moved)}")

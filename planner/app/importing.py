@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner import hints
-from planner.app.planning import check_supported, read, take_lists, unreadable
+from planner.app.planning import read, take_lists, unreadable
 from planner.desired import id_problem
 from planner.errors import WrongUsage
 from planner.model import Cell, Presence
@@ -33,7 +33,6 @@ def holdings(desired: Desired, named: Sequence[str], policy: Policy, world: Worl
         NodesUnreadable: at least one node could not be read or listed; it is never taken as empty.
         Interrupted: before everything was read.
     """
-    check_supported(desired)
     nodes = desired.nodes
     if named:
         cells = ((Cell(group, node.name), Presence.PRESENT) for group in named for node in nodes)

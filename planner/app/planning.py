@@ -79,7 +79,6 @@ def survey(
     """
     knowledge = store.knowledge(desired.cluster)
     check_identity(desired, knowledge)
-    check_supported(desired)
     check_prune(desired)
     watched = to_watch(store, desired.cluster, policy, world.clock)
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
@@ -144,21 +143,6 @@ def check_prune(desired: Desired) -> None:
             where=desired.origin,
             why=f"there is no `api.list` for {', '.join(silent)}",
             next=f"set `{hints.API}.list`, or `api.list` of these nodes, or take `prune: true` out",
-        )
-
-
-def check_supported(desired: Desired) -> None:
-    """Refuse what the file may ask for, and this version cannot do: silence would be worse.
-
-    Raises:
-        FileInvalid: names it.
-    """
-    missing = [f"`credential` (of {node.name})" for node in desired.nodes if node.credential]
-    if missing:
-        raise FileInvalid(
-            f"This version does not support {', '.join(missing)} yet",
-            where=desired.origin,
-            next="remove it",
         )
 
 

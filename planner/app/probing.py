@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from planner.app.planning import check_supported, unreadable
+from planner.app.planning import unreadable
 from planner.errors import Interrupted
 from planner.model import Presence
 from planner.results import Probed
@@ -26,7 +26,6 @@ def probe_nodes(desired: Desired, tries: int, policy: Policy, world: World) -> P
         FileInvalid: the file asks for what cannot be done.
         Interrupted: before every node was asked.
     """
-    check_supported(desired)
     groups = {node.name: _group_for(node, desired) for node in desired.nodes}
     try:
         return Probed(desired.cluster, tries, probe(desired.nodes, groups, tries, policy, world))

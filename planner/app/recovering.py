@@ -15,7 +15,7 @@ from planner.words import count
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from planner.model import Cell, Desired, Policy
+    from planner.model import Cell, Desired, Node, Policy
     from planner.ports import Lease, Record, Store
     from planner.transaction import World
 
@@ -95,11 +95,13 @@ def speaks_as_before(before: Record, after: Record) -> bool:
     """Whether `with_api_of` changed nothing for the nodes that have a cell to bring back."""
     names = {step.cell.node for step in open_steps(states_of(before))}
     pairs = zip(before.intent.nodes, after.intent.nodes, strict=True)
-    return all(old.dialect == new.dialect for old, new in pairs if old.name in names)
+    return all(old.speech == new.speech for old, new in pairs if old.name in names)
 
 
 def with_api_of(desired: Desired, record: Record) -> tuple[Record, tuple[str, ...]]:
     """The same transaction, its nodes spoken to as the file says: when a wrong `api` made an undo fail.
+
+    So are credentials and TLS: a token may be found elsewhere by now.
 
     A node is the same one while its URL is the same. One that the file does not name keeps the `api` of the
     journal. Nothing of this is stored.
@@ -114,7 +116,7 @@ def with_api_of(desired: Desired, record: Record) -> tuple[Record, tuple[str, ..
     Raises:
         WrongUsage: the file is about something else.
     """
-    told = {node.url: node.dialect for node in desired.nodes}
+    told = {node.url: node for node in desired.nodes}
     names = {step.cell.node for step in open_steps(states_of(record))}
     open_nodes = [node for node in record.intent.nodes if node.name in names]
     strangers = [node for node in open_nodes if node.url not in told]
@@ -133,10 +135,14 @@ def with_api_of(desired: Desired, record: Record) -> tuple[Record, tuple[str, ..
     if strangers:
         unnamed = ", ".join(node.name for node in strangers)
         remarks.append(f"not in {desired.origin}, and spoken to as before: {unnamed}")
-    if all(told.get(node.url, node.dialect) == node.dialect for node in open_nodes):
+    if all(told.get(node.url, node).speech == node.speech for node in open_nodes):
         remarks.append(f"the `api` in {desired.origin} is still the one that the transaction used")
-    nodes = tuple(replace(node, dialect=told.get(node.url, node.dialect)) for node in record.intent.nodes)
+    nodes = tuple(_spoken_to_as(told.get(node.url, node), node) for node in record.intent.nodes)
     return replace(record, intent=replace(record.intent, nodes=nodes)), tuple(remarks)
+
+
+def _spoken_to_as(told: Node, node: Node) -> Node:
+    return replace(node, dialect=told.dialect, credential=told.credential, tls=told.tls)
 
 
 def steps_to_set_aside(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.app.asides import to_watch
-from planner.app.planning import NOTHING_ALLOWED, check_identity, check_supported, read
+from planner.app.planning import NOTHING_ALLOWED, check_identity, read
 from planner.app.reporting import find_transaction, owner_of
 from planner.app.scoping import measure
 from planner.diff import known_groups
@@ -51,7 +51,6 @@ def make_undo(
     watched = to_watch(store, desired.cluster, policy, world.clock)
     knowledge = replace(knowledge, watched=watched) if watched else knowledge
     check_identity(desired, knowledge)
-    check_supported(desired)
     record = _applied(number, desired, store)
     past = past_of(record, desired, knowledge)
     _check_nodes(past, desired)

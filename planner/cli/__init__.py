@@ -9,6 +9,7 @@
     session.py    file, settings, store, nodes and signals of one run
     crews.py      who carries requests out: threads, processes of this machine, or a Dask cluster
     unfinished.py what plan and undo say while a transaction is unfinished
+    keys.py       the keys for plan files, and plan files that are read with them
     reports.py    where a plan goes: its file, the screen, reports;  files.py: files, whole or not at all
     schemas.py    the JSON Schemas of what is printed
     logs.py       the log, as text or as JSON Lines;  logview.py: a view that says nothing beside the latter

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from planner.disk import FOR_OTHERS, OWNER_ONLY, stranger_on, unfit, write_whole
 from planner.errors import PlannerError
+from planner.inputs import MIB, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-OWNER_ONLY = 0o600
-FOR_OTHERS = 0o644
-"""Of a report, less what the umask takes: whoever reviews it is somebody else."""
+MAX_PLAN = 512 * MIB
+"""Bytes of a plan file: some four million steps. It is read whole before its signature is known."""
 
 
 def write_private(path: Path, pieces: Iterable[str]) -> None:
@@ -26,7 +27,7 @@ def write_private(path: Path, pieces: Iterable[str]) -> None:
 
 
 def write_public(path: Path, pieces: Iterable[str]) -> None:
-    """Write a file atomically, readable by others, or by whom an older file of that name was readable.
+    """Write a file atomically, readable by others, or by whom an older file of this user was readable.
 
     Raises:
         PlannerError: it cannot be written; an older file of that name is untouched.
@@ -38,34 +39,23 @@ def check_place(paths: Iterable[Path]) -> None:
     """Fail now where it is certain that a file cannot be written later, when every node was read.
 
     Raises:
-        PlannerError: the folder is missing or not writable, or the name is a folder's.
+        PlannerError: the folder is missing, not writable or a stranger's, or the name is that of something
+            else than a file.
     """
     for path in paths:
-        if path.is_dir():
-            raise _unwritable(path, "it is a folder")
+        if (why := unfit(path)) is not None:
+            raise _unwritable(path, why)
         if not path.parent.is_dir():
             raise _unwritable(path, f"there is no folder {path.parent}")
+        if why := stranger_on(path.parent):
+            raise _unwritable(path, why)
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise _unwritable(path, f"the folder {path.parent} is not writable")
 
 
 def _write(path: Path, pieces: Iterable[str], mode: int, *, keep: bool = False) -> None:
-    import secrets  # and hashlib with it, which no help text needs
-
-    draft = path.with_name(f".planner-{secrets.token_hex(8)}")
     try:
-        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(pieces)
-                file.flush()
-                if keep and path.exists():
-                    os.fchmod(handle, path.stat().st_mode & 0o777)
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        write_whole(path, pieces, mode, keep=keep)
     except OSError as error:
         raise _unwritable(path, error.strerror or str(error)) from error
 
@@ -78,10 +68,10 @@ def read_plan(path: Path) -> bytes:
     """Read a plan file.
 
     Raises:
-        PlannerError: it cannot be read.
+        PlannerError: it cannot be read, or is larger than `MAX_PLAN`.
     """
     try:
-        return path.read_bytes()
+        return read_file(path, MAX_PLAN)
     except OSError as error:
         raise PlannerError(
             f"The plan file {path} cannot be read",

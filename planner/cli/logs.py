@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 from planner.events import Event
+from planner.jsontext import harmless
+from planner.references import hide
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -86,7 +88,7 @@ class JsonFormatter(logging.Formatter):
             **({"cluster": RUN.cluster} if RUN.cluster else {}),
             **fields,
         }
-        return json.dumps(line)
+        return harmless(json.dumps(line))
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -107,6 +109,7 @@ def configure(level: str, form: str) -> None:
     """Log to stderr at this level, as ``text`` or ``json``; a new run begins."""
     global RUN  # noqa: PLW0603  (a process has one log)
     RUN = Run(form == "json")
+    sys.excepthook = _show_bug
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     OTHERS.handlers = [each for each in OTHERS.handlers if not isinstance(each, _Stderr)]
@@ -159,8 +162,15 @@ def _log_bug(kind: type[BaseException], error: BaseException, trace: TracebackTy
     import traceback
 
     frames = [f"{each.filename}:{each.lineno} in {each.name}" for each in traceback.extract_tb(trace)]
-    words = f"A bug in planner: {kind.__name__}: {error}"
+    words = hide(f"A bug in planner: {kind.__name__}: {error}")
     say(logging.CRITICAL, words, event="error", code="bug", exit_code=1, details=frames[-MOST_DETAILS:])
+
+
+def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """The same for people: Python's traceback, without a secret that an error may repeat."""
+    import traceback
+
+    sys.stderr.write(hide("".join(traceback.format_exception(kind, error, trace))))
 
 
 class LogReporter:
@@ -192,7 +202,7 @@ class LogReporter:
             self._story.tell(event)
         elif event.kind != "progress" and LOGGER.isEnabledFor(logging.DEBUG):
             # As JSON: no control characters.
-            words = json.dumps(" ".join(map(str, _fields(event).values())), ensure_ascii=True)[1:-1]
+            words = harmless(json.dumps(" ".join(map(str, _fields(event).values()))))[1:-1]
             LOGGER.debug(words)
 
 

@@ -11,7 +11,8 @@ import click
 
 from planner.cli.codes import write_codes
 from planner.cli.completion import complete_applied, complete_clusters, complete_groups, complete_nodes
-from planner.scope import Scope
+from planner.errors import WrongUsage
+from planner.scope import Scope, pattern_problem
 from planner.settings import SETTINGS, Setting
 from planner.views.render import ENDINGS
 
@@ -42,6 +43,9 @@ OUTLETS = frozenset({"summary", "metrics_file", "pushgateway", "notify"})
 
 WORKERS = frozenset({"executor", "scheduler"})
 """Settings of the commands that may have much to send."""
+
+PLAN_KEY = frozenset({"plan_key"})
+"""The setting of the commands that write or read plan files."""
 
 UNATTENDED = OUTLETS | {"backoff_after_failure"}
 """Settings of the command that a scheduler runs; most others have no such flag."""
@@ -94,7 +98,7 @@ def settings_options(
         only: which; every one that most commands have, where it is None.
         also: further ones, that few commands have.
     """
-    usual = {setting.name for setting in SETTINGS} - UNATTENDED - WORKERS
+    usual = {setting.name for setting in SETTINGS} - UNATTENDED - WORKERS - PLAN_KEY
     wanted = (usual if only is None else only) | also
 
     def decorate(function: _F) -> _F:
@@ -230,6 +234,11 @@ def scope_options(function: _F) -> _F:
         exclude_node: tuple[str, ...],
         **rest: Any,
     ) -> Any:
+        for pattern in (*group, *exclude_group, *node, *exclude_node):
+            if problem := pattern_problem(pattern):
+                raise WrongUsage(
+                    f"The pattern {pattern[:60]!r} {problem}", next="write a shorter one, in UTF-8"
+                )
         return function(scope=Scope(group, exclude_group, node, exclude_node), **rest)
 
     for name, complete, text in (

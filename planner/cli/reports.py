@@ -58,9 +58,10 @@ class Outputs:
             PlannerError: the first that could not be written.
         """
         if self._out is not None:
-            from planner import codec
+            from planner.codec import document_of, document_text
+            from planner.signing import signed
 
-            write_private(self._out, codec.plan_text(report.plan))
+            write_private(self._out, document_text(signed(document_of(report.plan), report.key)))
         view.report(report)
         failures = []
         for path in self._reports:

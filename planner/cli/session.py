@@ -15,6 +15,7 @@ from planner.cli import logs
 from planner.clock import SystemClock
 from planner.control import RunControl
 from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
+from planner.inputs import read_file, read_standard_input
 from planner.settings import load_settings, read_dotenv
 from planner.views import open_view
 
@@ -61,6 +62,7 @@ class Session:
         self._read: dict[str, bytes] = {}
         self._desired: Desired | None = None
         self._crew: Crew | None = None
+        self._warned: set[str] = set()
 
     def __enter__(self) -> Self:
         context = click.get_current_context(silent=True)
@@ -208,6 +210,8 @@ class Session:
             from planner.store import open_store
 
             self._store = self._stack.enter_context(open_store(self.settings.store, create=create))
+            for remark in self._store.database.remarks:
+                self.view.warning(remark)
             moved = self._store.moved()
             if moved is not None and not create:
                 self.view.warning(str(moved))
@@ -245,6 +249,7 @@ class Session:
         from planner.transaction import World
 
         s = self.settings
+        self._warn_of_strangers(nodes)
         with ExitStack() as stack:
             reporter = LogReporter(stack.enter_context(self.view.reporter()))
             client = HttpNodes(
@@ -268,6 +273,17 @@ class Session:
                 stack.enter_context(self.control.signals())
             port = client if self._watch is None else self._watch.nodes(client)
             yield World(port, self.clock, self.control, reporter, s.grace)
+
+    def _warn_of_strangers(self, nodes: tuple[Node, ...]) -> None:
+        """Warn, once in a run, of nodes whose certificate nobody looks at."""
+        for node in nodes:
+            if not node.tls.verify and node.name not in self._warned:
+                self._warned.add(node.name)
+                has = ", and be shown its credential" if node.credential or node.tls.certificate else ""
+                self.view.warning(
+                    f"{node.name}: its certificate is not looked at (`tls.verify: false`); anybody on the "
+                    f"way can answer in its place{has}"
+                )
 
     def _crew_for(self, reads: int) -> Crew | None:
         """Who carries requests out besides this process, or in its place; started once.
@@ -294,15 +310,16 @@ def _settings(flags: Mapping[str, str | None], watched_as: str) -> Settings:
 
 
 def _text(file: str) -> bytes:
-    if file == STDIN:
-        return sys.stdin.buffer.read()
+    from planner.desired.tree import MAX_BYTES
+
+    standard = file == STDIN
     try:
-        return Path(file).read_bytes()
+        return read_standard_input(MAX_BYTES) if standard else read_file(Path(file), MAX_BYTES)
     except OSError as error:
         raise FileInvalid(
-            f"{file} cannot be read",
+            f"{STANDARD_INPUT if standard else file} cannot be read",
             why=error.strerror or str(error),
             next="write one with `planner init`, or name another with --file"
             if isinstance(error, FileNotFoundError)
-            else "check what it is and who may read it, or name another with --file",
+            else "check what it is and who may read it, or name another with --file (`-` is standard input)",
         ) from error

@@ -5,6 +5,7 @@ The text goes through three rooms::
     tree.py      YAML -> values with their places
     shape.py     the JSON Schema at work
     rules.py     what a schema cannot say;  url.py: one spelling for every base URL
+    access.py    the same for credentials and TLS
 
     writing.py   the other way: what a cluster holds -> the text of a file
     outline.py   only the names, also of a file with mistakes, for completion
@@ -16,6 +17,8 @@ import hashlib
 import shlex
 from typing import Any
 
+from planner.access import Tls
+from planner.desired.access import credential_for
 from planner.desired.rules import NodeSpot, Selection, check_rules
 from planner.desired.shape import check_shape, id_problem, name_problem, schema_text
 from planner.desired.tree import Problems, Tree, read_tree
@@ -47,7 +50,7 @@ def parse(text: str | bytes, *, origin: str, nodes_override: str | None = None) 
         if outside is not None:
             _refuse_both(root, origin)
         check_shape(root, problems)
-        check_rules(root, None if outside is None else [node.name for node in outside], problems)
+        check_rules(root, outside, problems)
     if root is None or problems.found:
         raise _invalid(problems, origin)
     return _build(root, outside, _digest(text, outside), origin)
@@ -173,7 +176,8 @@ def _node(item: dict[str, Any], cluster: dict[str, Any]) -> Node:
         url=canonical_url(item["url"]),
         labels=tuple(sorted(item.get("labels", {}).items())),
         dialect=_dialect(cluster.get("api", {}), item.get("api", {})),
-        credential=item.get("credential", cluster.get("credential", "")),
+        credential=credential_for(item["name"], item.get("credential", cluster.get("credential")), cluster),
+        tls=Tls(**{**cluster.get("tls", {}), **item.get("tls", {})}),
     )
 
 
@@ -182,7 +186,8 @@ def _outside_node(node: Node, cluster: dict[str, Any]) -> Node:
         name=node.name,
         url=node.url,
         dialect=_dialect(cluster.get("api", {}), {}),
-        credential=cluster.get("credential", ""),
+        credential=credential_for(node.name, cluster.get("credential"), cluster),
+        tls=Tls(**cluster.get("tls", {})),
     )
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from planner.desired.access import FRAMING_HEADERS, check_access
 from planner.desired.tree import Problems, Tree, show
 from planner.desired.url import canonical_path, canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+
+    from planner.model import Node
 
 SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-FRAMING_HEADERS = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
 class NodeSpot(NamedTuple):
@@ -47,19 +49,20 @@ class Selection:
         return chosen
 
 
-def check_rules(root: Tree, outside: Iterable[str] | None, problems: Problems) -> None:
+def check_rules(root: Tree, outside: Sequence[Node] | None, problems: Problems) -> None:
     """Add a problem for everything that is wrong beyond the schema.
 
     Args:
         root: the whole file.
-        outside: names of the nodes, where they come from the environment.
+        outside: the nodes, where they come from the environment.
         problems: where to.
     """
     cluster = root.get("cluster")
     if cluster is not None:
         _check_api(cluster.get("api"), problems)
+        check_access(cluster, outside, problems)
     if outside is not None:
-        nodes: list[NodeSpot] | None = [NodeSpot(name, {}) for name in outside]
+        nodes: list[NodeSpot] | None = [NodeSpot(node.name, {}) for node in outside]
     else:
         nodes = _check_nodes(cluster, problems)
     groups = root.get("groups")
@@ -101,6 +104,7 @@ def _check_url(url: Tree | None, seen: dict[str, Tree], problems: Problems) -> N
     try:
         canonical = canonical_url(url.value)
     except ValueError as error:
+        problems.hide(url, url.value.partition("://")[2].rpartition("@")[0])
         problems.add(url, str(error))
         return
     first = seen.setdefault(canonical, url)
@@ -120,7 +124,7 @@ def _check_api(api: Tree | None, problems: Problems) -> None:
                 problems.add(path, str(error))
     headers = api.get("headers")
     seen: dict[str, Tree] = {}
-    for name, (key, _) in headers.pairs.items() if headers else ():
+    for name, (key, value) in headers.pairs.items() if headers else ():
         lower = name.lower()
         first = seen.setdefault(lower, key)
         if first is not key:
@@ -128,6 +132,7 @@ def _check_api(api: Tree | None, problems: Problems) -> None:
         if lower in SECRET_HEADERS:
             text = f"the header {show(name)} would be written into plans"
             problems.add(key, text, "use `credential: env:NAME`")
+            problems.hide(value, value.text)
         elif lower in FRAMING_HEADERS:
             problems.add(key, f"the header {show(name)} is set by the HTTP library")
 

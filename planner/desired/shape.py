@@ -142,6 +142,7 @@ _ASSERTIONS: dict[str, Callable[[Any], Check]] = {
     "maxLength": lambda n: lambda v: not isinstance(v, str) or len(v) <= n,
     "minItems": lambda n: lambda v: not isinstance(v, list) or len(v) >= n,
     "minProperties": lambda n: lambda v: not isinstance(v, dict) or len(v) >= n,
+    "maxProperties": lambda n: lambda v: not isinstance(v, dict) or len(v) <= n,
     "minimum": lambda n: lambda v: not _TYPES["integer"](v) or v >= n,
     "maximum": lambda n: lambda v: not _TYPES["integer"](v) or v <= n,
     "required": lambda keys: lambda v: not isinstance(v, dict) or all(key in v for key in keys),
@@ -167,7 +168,10 @@ def id_problem(group: str) -> str:
     if _accepts_id()(group):
         return ""
     most = _schema()["$defs"]["text"]["maxLength"]
-    return f"an id must be text of at most {most} characters without control characters, and not `.` or `..`"
+    return (
+        f"an id must be text of at most {most} characters without control characters, line separators or "
+        "direction marks, and not `.` or `..`"
+    )
 
 
 def check_shape(tree: Tree, problems: Problems) -> None:
@@ -241,7 +245,7 @@ def _sentence(error: ValidationError) -> str:
     schema: Any = error.schema
     if error.validator == "pattern":
         return str(schema["patternErrorMessage"])
-    if error.validator == "not":
+    if error.validator in ("not", "maxProperties"):
         return str(schema["errorMessage"])
     if error.validator in ("minLength", "minItems", "minProperties"):
         return "must not be empty"

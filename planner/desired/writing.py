@@ -13,6 +13,7 @@ from planner.desired import parse
 from planner.desired.tree import Problems, read_tree
 from planner.errors import FileInvalid
 from planner.model import Group, Presence
+from planner.words import COMMAND, UNSEEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -96,16 +97,19 @@ def with_more_groups(
 
 
 def scalar(text: str) -> str:
-    """A text as YAML, in double quotes where it could be taken for something else or would not be seen."""
+    """A text as YAML, in double quotes where it could be taken for something else or would not be seen.
+
+    It may be written to the log of a build server, which obeys some texts; so these are written otherwise.
+    """
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    return '"' + "".join(map(_escaped, text)) + '"'
+    return '"' + COMMAND.sub(r"#\\x23", "".join(map(_escaped, text))) + '"'
 
 
 def _escaped(char: str) -> str:
     if char in '"\\':
         return f"\\{char}"
-    if unicodedata.category(char) not in _HIDDEN:
+    if unicodedata.category(char) not in _HIDDEN and not UNSEEN.match(char):
         return char
     return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"  # noqa: PLR2004
 

@@ -11,6 +11,7 @@
     processes.py worker processes of this machine
     dask.py      worker processes of a Dask cluster
     exchange.py  one call from its first try to its answer: redirects, bodies, broken answers
+    credentials.py  what a node is shown;  tls.py: how it is known
     wire.py      Dialect + call -> the request, byte for byte
     known.py     answers with an ETag, for conditional reads
     body.py      a read's answer -> Body, or the fault that makes it useless

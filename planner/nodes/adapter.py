@@ -5,15 +5,24 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from planner.nodes.deadline import DeadlineResponse
 from planner.nodes.retry import CURRENT
+from planner.nodes.tls import context_for
+from planner.references import remember
+
+if TYPE_CHECKING:
+    import ssl
+
+    from planner.access import Tls
 
 
 class _Reporting(HTTPConnection):
@@ -68,6 +77,7 @@ class NodeAdapter(HTTPAdapter):
 
     def __init__(self, nodes: int, parallelism: int) -> None:
         self._proxies_lock = threading.Lock()
+        self._contexts: dict[tuple[Tls, str | None], ssl.SSLContext] = {}
         # One pool per node, none of them ever full: a discarded connection would be logged as a warning.
         super().__init__(pool_connections=max(nodes, 1), pool_maxsize=parallelism)
 
@@ -75,6 +85,23 @@ class NodeAdapter(HTTPAdapter):
         """Make the pools' manager, with the connections of this module."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def build_connection_pool_key_attributes(
+        self,
+        request: requests.PreparedRequest,
+        verify: Any,
+        cert: Any = None,  # noqa: ARG002  (a node's own settings decide)
+    ) -> tuple[Any, Any]:
+        """Where a request goes, and with which TLS: nodes with the same settings share a context.
+
+        `verify` is what `Ways.find` passes: the node's settings, and the environment's authorities.
+        """
+        host, _ = super().build_connection_pool_key_attributes(request, True, None)
+        if host["scheme"] != "https":
+            return host, {}
+        if verify not in self._contexts:
+            self._contexts[verify] = context_for(*verify)
+        return host, {"ssl_context": self._contexts[verify]}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Likewise for a proxy; a SOCKS proxy keeps its own connections."""
@@ -92,11 +119,13 @@ class Way(NamedTuple):
         pool: its connections.
         whole_url: whether a request names the whole URL, and not the path alone: to a proxy, without TLS.
         reports: whether the connections report to the ledger.
+        proxied: whether a proxy is on the way.
     """
 
     pool: HTTPConnectionPool
     whole_url: bool
     reports: bool
+    proxied: bool
 
 
 class Ways:
@@ -115,20 +144,24 @@ class Ways:
             self._session.get_adapter(prefix).close()
             self._session.mount(prefix, self._adapter)
 
-    def find(self, request: requests.PreparedRequest) -> Way:
-        """The way of a request, and of all others to the same origin.
+    def find(self, request: requests.PreparedRequest, tls: Tls) -> Way:
+        """The way of a request, and of all others to the same node.
 
         Raises:
+            SecretUnresolved: a certificate or a key cannot be had.
             OSError: the certificates that the environment names are not there.
             requests.exceptions.RequestException: the URL or the proxy's URL cannot be used.
         """
         url = str(request.url)
         found = self._session.merge_environment_settings(url, {}, None, None, None)
-        proxies, verify, cert = found["proxies"], found["verify"], found["cert"]
-        pool = self._adapter.get_connection_with_tls_context(request, verify, proxies, cert)
-        self._adapter.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
+        proxies, bundle = found["proxies"], found["verify"]
+        proxy = select_proxy(url, proxies)
+        remember(urlsplit(proxy or "").password or "")
+        verify: Any = (tls, bundle if isinstance(bundle, str) else None)
+        pool = self._adapter.get_connection_with_tls_context(request, verify, proxies)
         whole = self._adapter.request_url(request, proxies) != request.path_url
-        return Way(cast("HTTPConnectionPool", pool), whole, isinstance(pool, NodeHTTPPool | NodeHTTPSPool))
+        reports = isinstance(pool, NodeHTTPPool | NodeHTTPSPool)
+        return Way(cast("HTTPConnectionPool", pool), whole, reports, proxy is not None)
 
     def close(self) -> None:
         """Close every connection that is not in use."""

@@ -24,6 +24,16 @@ LARGEST = 64 * 1024
 LARGEST_LIST = 64 * 1024 * 1024
 """Bytes of a list's body, decoded."""
 
+MOST_VALUES = 5_000_000
+"""Values in an answer: a list of empty objects takes three bytes for each here, and a hundred in memory."""
+
+LONGEST_ID = 4096
+"""Characters of an id in a list; what is longer fits into no URL."""
+
+UNPACKED = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+"""Content codings that are unpacked, one at a time. None was asked for, so another is not worth its risk:
+whether a bomb in it stays small depends on a library that may be there or not."""
+
 
 class Faulty(Exception):
     """An answer that was received and cannot be used; its text is the fault."""
@@ -38,6 +48,9 @@ def receive(raw: BaseHTTPResponse, largest: int) -> bytes:
         Faulty: it is too large, or its content encoding is broken.
         urllib3.exceptions.HTTPError: it broke off, or was too slow.
     """
+    coding = raw.headers.get("Content-Encoding", "").strip().lower()
+    if coding not in UNPACKED:
+        raise Faulty(f"the answer is packed in a way that was not asked for: {quoted(coding)}")
     try:
         content = raw.read(largest + 1, decode_content=True)
     except DecodeError as error:
@@ -48,15 +61,17 @@ def receive(raw: BaseHTTPResponse, largest: int) -> bytes:
 
 
 def parse(content: bytes) -> Any:
-    """The JSON in a body.
+    """The JSON in a body (RFC 8259), without what may be read in two ways.
 
     Raises:
-        Faulty: there is none.
+        Faulty: there is none, or too much of it, or a name occurs twice in an object.
     """
+    if content.count(b",") + content.count(b"[") + content.count(b"{") > MOST_VALUES:
+        raise Faulty(f"the answer holds more than {MOST_VALUES:,} values")
     try:
-        return json.loads(content)
+        return _DECODER.decode(content.decode(json.detect_encoding(content)))
     except (ValueError, RecursionError) as error:
-        raise Faulty(f"the answer is not JSON: {quoted(content[:80])}") from error
+        raise Faulty(f"the answer is not JSON: {quoted(content[:LARGEST])}") from error
 
 
 def record(content: bytes, dialect: Dialect) -> Body:
@@ -93,12 +108,40 @@ def listed(content: bytes, dialect: Dialect) -> Body:
     return Body(groups=tuple(_ids(value, dialect)))
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are all different: of two, every reader takes the one it likes."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise Faulty(f"the answer has the field {quoted(twice)} twice")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    """NaN and Infinity are Python's, and no JSON."""
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant)
+
+
 def _ids(values: Iterable[object], dialect: Dialect) -> Iterable[str]:
     for value in values:
         group = value.get(dialect.id_field) if isinstance(value, dict) else value
         if not isinstance(group, str) or not group:
             raise Faulty(f"the list has an entry without an id: {quoted(value)}")
+        if len(group) > LONGEST_ID or not _is_text(group):
+            raise Faulty(f"the list has an id that is none: {quoted(group)}")
         yield group
+
+
+def _is_text(group: str) -> bool:
+    """Whether it can be sent at all: half a surrogate pair cannot."""
+    try:
+        return group.isascii() or bool(group.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _names(value: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from planner.nodes.known import Known
 from planner.nodes.ledger import Grant, Ledger
 from planner.nodes.retry import Patience
 from planner.nodes.wire import Route
+from planner.references import hide
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ class Manner:
         backoff_max: the longest pause, `Retry-After` included.
         connections: that are kept, per node.
         nodes: for how many nodes they are kept.
-        authorization: the ``Authorization`` header for a node, from its credential reference; empty for
-            none. Where it raises, the node's calls end as not sent. A worker process calls its own, so that
-            a secret comes from its own environment.
     """
 
     connect_timeout: float
@@ -52,7 +50,6 @@ class Manner:
     backoff_max: float
     connections: int
     nodes: int
-    authorization: Callable[[Node], str] | None = None
 
 
 class Caller:
@@ -67,7 +64,6 @@ class Caller:
         on_retry: Callable[[Call, Try, float], None] | None = None,
     ) -> None:
         """`on_retry` is told before every pause, in the same thread: the call, the failed try, the pause."""
-        self._authorization = manner.authorization
         self._clock = clock
         self._ways = Ways(manner.nodes, manner.connections)
         self._routes: dict[Node, Route] = {}
@@ -119,18 +115,25 @@ class Caller:
         route = self._route(node)
         reader: Reader[Body] | None = None
         if call.method is Method.READ:
-            reader = Reader(LARGEST, lambda content: record(content, route.dialect), _faulty)
+            reader = Reader(LARGEST, lambda content: _quiet(record(content, route.dialect), call), _faulty)
         elif call.method is Method.LIST:
             reader = Reader(LARGEST_LIST, lambda content: listed(content, route.dialect), _faulty, whole=True)
         return self._exchange.run(call, ledger, route, route.target(call), reader)
 
     def _route(self, node: Node) -> Route:
-        """The route to a node, made at its first call so that a bad one fails its own node's calls only."""
+        """The route to a node, made at its first call so that a bad one fails its own node's calls only.
+
+        Its secrets are found here, in the process that sends: a worker looks in its own environment.
+        """
         route = self._routes.get(node)
         if route is None:
-            value = self._authorization(node) if self._authorization is not None else ""
-            route = self._routes[node] = Route(node, self._ways, value)
+            route = self._routes[node] = Route(node, self._ways)
         return route
+
+
+def _quiet(body: Body, call: Call) -> Body:
+    """An id that nobody asked for will be told to the user; it may be what the node was shown."""
+    return body if body.group == call.group else body._replace(group=hide(body.group))
 
 
 def unsent(call: Call, clock: Clock, end: TryEnd = TryEnd.STOPPED, why: str = UNSENT) -> Answer:

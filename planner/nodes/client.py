@@ -72,7 +72,6 @@ class HttpNodes:
         permit: Callable[[], bool],
         rng: random.Random | None = None,
         on_retry: Callable[[Call, Try, float], None] | None = None,
-        authorization: Callable[[Node], str] | None = None,
         crew: Crew | None = None,
     ) -> None:
         """Connect to nothing yet. Durations are seconds.
@@ -89,8 +88,6 @@ class HttpNodes:
             permit: asked before every try, from worker threads; nothing is sent without it.
             rng: for the jitter.
             on_retry: told before every pause, from worker threads: the call, the try that failed, the pause.
-            authorization: the ``Authorization`` header for a node, from its credential reference; empty for
-                none. Where it raises, the node's calls end as not sent.
             crew: finds further lanes, or the only ones; None for threads alone. It is not closed with this.
         """
         self._nodes = {node.name: node for node in nodes}
@@ -105,7 +102,6 @@ class HttpNodes:
             backoff_max,
             parallelism,
             len(self._nodes),
-            authorization,
         )
         self._caller = Caller(self._manner, clock, rng=rng, on_retry=on_retry)
         self._threads = ThreadLane(parallelism, self._caller, permit)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
@@ -10,7 +9,7 @@ from requests.utils import parse_header_links
 from urllib3.exceptions import HTTPError
 
 from planner.nodes.body import Faulty, receive
-from planner.nodes.deadline import hurry
+from planner.nodes.deadline import drain
 from planner.nodes.failures import quoted
 from planner.nodes.known import NOTHING_KNOWN, Kept, Known
 from planner.nodes.ledger import Ledger, Stopped
@@ -34,9 +33,6 @@ FOLLOWED = frozenset({307, 308})
 """Redirects that keep method and body (RFC 9110, 15.4.8 and 15.4.9)."""
 
 REDIRECTS = range(300, 400)
-
-DRAINED = 64 * 1024
-"""Bytes of an irrelevant body that are read so that its connection can be used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,7 @@ class Exchange:
                 following = _following(response, url) if hops < MOST_REDIRECTS else None
                 if following is None:
                     return self._take(ledger, response, reader, (target.url, url), kept)
-                _drain(response)
+                drain(response)
             finally:
                 response.close()  # of a connection that is back in its pool nothing is closed
                 response.release_conn()
@@ -145,7 +141,7 @@ class Exchange:
             return made
         if status == NOT_MODIFIED and kept.etag:
             ledger.answered(status)
-            _drain(response)
+            drain(response)
             return cast("T", kept.answer)
         if status in REDIRECTS:
             location = response.headers.get("Location", "")
@@ -153,7 +149,7 @@ class Exchange:
         elif status in READ_MISSING and not same_resource(url, asked):
             fault = f"{status} after a redirect to another resource"
         ledger.answered(status, fault, hint)
-        _drain(response)
+        drain(response)
         return reader.fault(fault) if reader is not None and fault else None
 
 
@@ -167,10 +163,3 @@ def _following(response: BaseHTTPResponse, url: str) -> str | None:
     if response.status not in FOLLOWED:
         return None
     return follow(url, response.headers.get("Location", ""))
-
-
-def _drain(response: BaseHTTPResponse) -> None:
-    """Read a little that nobody needs: a connection can only be used again when its answer was read."""
-    hurry(response)
-    with suppress(HTTPError, OSError):
-        response.read(DRAINED, decode_content=False)

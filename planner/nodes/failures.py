@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from http.client import IncompleteRead, RemoteDisconnected
+from http.client import BadStatusLine, HTTPException, IncompleteRead, LineTooLong, RemoteDisconnected
 
 from requests.exceptions import RequestException
 from urllib3.exceptions import (
@@ -18,22 +18,30 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-LONGEST = 200
-"""Characters of foreign text that are shown."""
+from planner import words as texts
+from planner.errors import PlannerError
+from planner.nodes.deadline import BadHeader
+from planner.references import hide
+
+LONGEST_OWN = 1200
+"""Characters of our own sentences."""
 
 
-def plain(text: str, longest: int = LONGEST) -> str:
-    """Foreign text on one line; nothing in it can move a cursor, change a colour or reverse the writing.
+def plain(text: str, longest: int = texts.LONGEST) -> str:
+    """`planner.words.plain`, without a secret of ours that a node repeats.
 
-    Everything that `str.isprintable` does not know as printable is escaped as in a Python literal.
+    It is hidden before the text is cut: a piece of it would not be known.
     """
-    shown = text if len(text) <= longest else text[:longest] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown)
+    return texts.plain(hide(text), longest)
 
 
 def quoted(value: object) -> str:
-    """A foreign value as a literal, shortened."""
-    return plain(repr(value))
+    """`planner.words.quoted`, likewise."""
+    if isinstance(value, bytes):
+        text = value.decode("latin-1")
+        hidden = hide(text)
+        return texts.quoted(value if hidden == text else hidden)
+    return texts.quoted(value, hide)
 
 
 def cause(error: BaseException) -> BaseException:
@@ -56,32 +64,46 @@ def surely_not_connected(error: BaseException) -> bool:
     return isinstance(real, ConnectTimeoutError)  # NewConnectionError and NameResolutionError are such
 
 
+_KNOWN: tuple[tuple[type[BaseException], str], ...] = (
+    (NameResolutionError, "the host's name cannot be resolved"),
+    (ConnectTimeoutError, "no connection in time"),
+    (ReadTimeoutError, "no answer in time"),
+    (TimeoutError, "no answer in time"),
+    (RemoteDisconnected, "the connection was closed without an answer"),
+    (ConnectionResetError, "the connection was reset"),
+    (BrokenPipeError, "the connection was closed while the request was sent"),
+    (IncompleteRead, "the answer broke off"),
+    (DecodeError, "the answer's content encoding is broken"),
+    (LineTooLong, "the answer's header is too large"),
+)
+
+
 def words(error: BaseException) -> str:
     """Say what happened, without the names of classes where a cause is known."""
     real = cause(error)
+    if isinstance(real, PlannerError):
+        return plain(": ".join(filter(None, (real.what, real.where, real.why))), LONGEST_OWN)
     if isinstance(real, ProxyError):
         return f"the proxy could not be used: {words(real.original_error)}"
-    if isinstance(real, NameResolutionError):
-        return "the host's name cannot be resolved"
-    if isinstance(real, NewConnectionError):
+    if isinstance(real, NewConnectionError) and not isinstance(real, NameResolutionError):
         system = real.__cause__
         reason = system.strerror if isinstance(system, OSError) and system.strerror else str(real)
         return plain(reason[:1].lower() + reason[1:])
-    known: tuple[tuple[type[BaseException], str], ...] = (
-        (ConnectTimeoutError, "no connection in time"),
-        (ReadTimeoutError, "no answer in time"),
-        (TimeoutError, "no answer in time"),
-        (RemoteDisconnected, "the connection was closed without an answer"),
-        (ConnectionResetError, "the connection was reset"),
-        (BrokenPipeError, "the connection was closed while the request was sent"),
-        (IncompleteRead, "the answer broke off"),
-        (DecodeError, "the answer's content encoding is broken"),
-    )
-    for kind, text in known:
+    for kind, text in _KNOWN:
         if isinstance(real, kind):
             return text
-    if isinstance(real, ssl.SSLCertVerificationError):
-        return plain(f"the certificate was refused: {real.verify_message}")
-    if isinstance(real, ssl.SSLError):
-        return plain(f"TLS failed: {real.reason or real}")
-    return plain(f"{type(real).__name__}: {real}" if str(real) else type(real).__name__)
+    return plain(_of_http(real) or _of_tls(real) or ": ".join(filter(None, (type(real).__name__, str(real)))))
+
+
+def _of_http(error: BaseException) -> str:
+    if type(error) is HTTPException and "headers" in str(error):
+        return "the answer's header is too large"
+    if isinstance(error, BadStatusLine):
+        return f"the answer is not HTTP: {quoted(str(error))}"
+    return str(error) if isinstance(error, BadHeader) else ""
+
+
+def _of_tls(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate was refused: {error.verify_message}"
+    return f"TLS failed: {error.reason or error}" if isinstance(error, ssl.SSLError) else ""

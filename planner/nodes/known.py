@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import NamedTuple
 
 MOST = 4096
 """Answers that are kept, the newest."""
+
+_ETAG = re.compile(r"[!-~\xa1-\xff]{1,256}")
+"""What is sent back as it came: no blanks, no line ends. Some servers leave out the quotes of RFC 9110."""
 
 
 class Kept(NamedTuple):
@@ -34,8 +38,8 @@ class Known:
         return self._kept.get(url, NOTHING_KNOWN)
 
     def keep(self, url: str, etag: str, answer: object) -> None:
-        """Keep an answer that has an ETag, for those that come after it."""
-        if etag:
+        """Keep an answer that has a decent ETag, for those that come after it."""
+        if _ETAG.fullmatch(etag):
             self._kept[url] = Kept(etag, answer)
             if len(self._kept) > MOST:
                 self._kept.popitem(last=False)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
-from planner.nodes.deadline import hurry
+from planner.nodes.deadline import drain
 from planner.verdict import Call, Method, Try, TryEnd, met_already
 
 if TYPE_CHECKING:
@@ -151,8 +151,9 @@ class NodeRetry(Retry):
                 raise MaxRetryError(_pool, url, error) from error  # type: ignore[arg-type]
         elif response is not None:
             self.ledger.answered(response.status)
-            hurry(response)  # urllib3 drains it now
         following = super().increment(method, url, response, error, _pool, _stacktrace)
+        if response is not None:
+            drain(response)  # urllib3 would now read all that comes, to the end of its deadline
         CURRENT.set(following)
         return following
 

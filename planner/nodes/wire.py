@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from requests.models import PreparedRequest
 
 from planner import __version__, hints
+from planner.nodes.credentials import check_may_leave, header_for
 from planner.verdict import Call, Method
 
 if TYPE_CHECKING:
@@ -41,15 +42,15 @@ class Route:
         reports: whether its connections report to the ledger.
     """
 
-    def __init__(self, node: Node, ways: Ways, authorization: str = "") -> None:
+    def __init__(self, node: Node, ways: Ways) -> None:
         """Find the way and prepare the headers.
 
         Args:
             node: the node.
             ways: where its way is found.
-            authorization: the whole value of the header, or nothing.
 
         Raises:
+            SecretUnresolved: its credential or its certificates cannot be had, or must not be sent.
             ValueError: the URL or a header cannot be used (requests' `InvalidURL`, `InvalidHeader` are such).
             OSError: the way cannot be found; see `Ways.find`.
         """
@@ -57,16 +58,21 @@ class Route:
         self.dialect: Dialect = node.dialect
         template = PreparedRequest()
         # Prepared without a session: nothing of .netrc, no cookies.
-        template.prepare(method="GET", url=node.url, headers=_headers(self.dialect, authorization))
+        template.prepare(method="GET", url=node.url, headers=_headers(self.dialect))
         url = urlsplit(str(template.url))
         self._origin = f"{url.scheme}://{url.netloc}"
         self._base = f"{self._origin}{url.path.rstrip('/')}"
+        way = ways.find(template, node.tls)
+        check_may_leave(node, proxied=way.proxied)
+        self._pool, self._whole_url, self.reports = way.pool, way.whole_url, way.reports
+        shown = header_for(node)
+        if shown is not None:
+            template.headers.update({shown.name: shown.value})  # type: ignore[dict-item]  # bytes; see `_headers`
         self._headers = template.headers
         self._headers_of_bodies = template.headers.copy()
         self._headers_of_bodies.setdefault(
             "Content-Type", "application/json"
         )  # `api.headers` may want another
-        self._pool, self._whole_url, self.reports = ways.find(template)
 
     def send(self, target: Target, retries: Retry, timeout: Timeout, etag: str = "") -> BaseHTTPResponse:
         """Send a request, and again as `retries` says; its body is not read yet.
@@ -146,14 +152,12 @@ class Route:
         return text.encode()
 
 
-def _headers(dialect: Dialect, authorization: str) -> dict[str, Any]:
+def _headers(dialect: Dialect) -> dict[str, Any]:
     headers: dict[str, str] = {
         "User-Agent": f"planner/{__version__}",
         "Accept": "application/json",
         "Accept-Encoding": "identity",  # the answers are small, and what is not packed needs no unpacking
     }
-    if authorization:
-        headers["Authorization"] = authorization
     headers.update(dialect.headers)
     # Bytes: http.client would refuse text outside Latin-1 in the middle of sending.
     return {name: value.encode() for name, value in headers.items()}

@@ -6,12 +6,14 @@ file.
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planner.errors import WrongUsage
+from planner.inputs import MIB, read_file
 from planner.model import Policy
 from planner.ports import PROOF_LIFE
 from planner.settings.table import (
@@ -45,6 +47,10 @@ __all__ = [
 
 _BY_KUBERNETES = re.compile(r"(SERVICE_(HOST|PORT)(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)")
 _GUARDS = re.compile(r"(YES|SKIP|ACCEPT|ALLOW_.*)")
+MAX_DOTENV = MIB // 4
+"""Bytes of a .env file."""
+_BLANKS = re.compile(r"[^\S\r\n]{200}")
+"""What nobody writes, and what would take dotenv's search for comments a quadratic time."""
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -56,6 +62,7 @@ class Settings:
         nodes: the text of PLANNER_NODES; None where it is not set.
         settle: None means twice the read time-out; `settle_time` is what counts.
         grace: None means no limit.
+        plan_key: references to the keys for plan files.
         store: a SQLAlchemy URL; empty only where this user has no state directory (a warning says so).
         warnings: sentences for the user.
     """
@@ -77,6 +84,7 @@ class Settings:
     reverse_timeout: float = 300.0
     grace: float | None = None
     backoff_after_failure: float = 600.0
+    plan_key: tuple[str, ...] = ()
     summary: str = ""
     metrics_file: str = ""
     pushgateway: str = field(default="", repr=False)
@@ -176,20 +184,25 @@ def read_dotenv(path: Path) -> dict[str, str]:
     values: dict[str, str] = {}
     wrong: list[str] = []
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            # Only where there is a file. (`dotenv_values` would only log a line that it cannot read.)
-            from dotenv.parser import parse_stream
-
-            for binding in parse_stream(stream):
-                if binding.error:
-                    wrong.append(f"{path}:{binding.original.line}: this is not NAME=value")
-                elif binding.key is not None and binding.value is not None:
-                    values[binding.key] = binding.value
+        text = read_file(path, MAX_DOTENV).decode("utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror or "" if isinstance(error, OSError) else "it is not UTF-8"
         raise WrongUsage(f"{path} cannot be read", where=str(path), why=why) from error
+    blanks = _BLANKS.search(text)
+    if blanks is not None:
+        place = f"{path}:{text.count(chr(10), 0, blanks.start()) + 1}"
+        why = "a line has 200 blanks in a row"
+        raise WrongUsage(f"{path} cannot be used", where=place, why=why, next="take them out")
+    # Only where there is a file. (`dotenv_values` would only log a line that it cannot read.)
+    from dotenv.parser import parse_stream
+
+    for binding in parse_stream(io.StringIO(text, newline=None)):
+        if binding.error:
+            wrong.append(f"{path}:{binding.original.line}: this is not NAME=value")
+        elif binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
     if wrong:
         raise WrongUsage(f"{path} cannot be used", where=str(path), next="correct these lines", details=wrong)
     return values

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from planner.references import PATTERN as REFERENCE
 from planner.words import nearest
 
 PREFIX = "PLANNER_"
@@ -124,6 +125,17 @@ def _address(text: str) -> str:
     return text
 
 
+def _references(text: str) -> tuple[str, ...]:
+    """References to secrets. No message repeats one that is none: it may be the secret itself."""
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(re.fullmatch(REFERENCE, part) for part in found):
+        raise ValueError(
+            "must be where the key is, `env:NAME` or `file:/absolute/path`, several with commas between: "
+            "never the key itself"
+        )
+    return found
+
+
 def _text(text: str) -> str:
     if not text.strip() or "\0" in text:
         raise ValueError("must not be empty")
@@ -236,6 +248,14 @@ SETTINGS: tuple[Setting, ...] = (
         parse_duration,
         "How soon `reconcile` tries changes again that were reversed; it doubles, and 0 is at once.",
     ),
+    Setting(
+        "plan_key",
+        None,
+        _references,
+        "Where the keys for plan files are: the first signs, any verifies; then none other is accepted.",
+        shown="none: plan files are not signed",
+        secret=True,
+    ),
     Setting("summary", None, _text, "Write one line of JSON about the run to this file.", shown="none"),
     Setting("metrics_file", None, _text, "Write Prometheus metrics of the run to this file.", shown="none"),
     Setting("pushgateway", None, _web, "Push them to this Pushgateway: its URL.", shown="none", secret=True),
@@ -290,6 +310,7 @@ _EXAMPLES = {
     "scheduler": "tcp://dask-scheduler:8786",
     "settle": "20s",
     "grace": "25s",
+    "plan_key": "env:PLAN_KEY",
     "summary": "/dev/termination-log",
     "metrics_file": "/var/lib/node_exporter/textfile/planner.prom",
     "pushgateway": "http://pushgateway:9091",

@@ -14,12 +14,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
+from planner.inputs import MIB, read_file
 from planner.simulator.errors import ContentError, UnknownNodeError, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+MOST: Final = 64 * MIB  # bytes of a groups file
 _SCOPED: Final = re.compile(r"(?P<node>node\d+):\s+(?P<id>.*)")
 
 
@@ -45,7 +47,7 @@ def load_groups(path: Path, nodes: Sequence[str]) -> dict[str, tuple[str, ...]]:
         OSError: the file cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_file(path, MOST).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ContentError([f"{path}: not UTF-8: {error.reason} at byte {error.start}"]) from error
     return parse_groups(text, nodes, source=str(path))

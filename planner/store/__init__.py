@@ -10,7 +10,7 @@
     sqlite.py     SQLite: its file and its lock;  snapshot.py: a copy of one that can only be read
     postgres.py   PostgreSQL: how it is reached, and its lock
     filelock.py   a lock that dies with its owner;  forking.py: a child lets go of it;  waiting.py: for one
-    mounts.py     whether a path lies on a network file system
+    owners.py     whose a file of SQLite is;  mounts.py: whether a path lies on a network file system
     copying.py    a copy of a whole store elsewhere;  contents.py: all that it holds, in batches
     retiring.py   the mark of a store that was moved
     glance.py     the newest transactions, for completion

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from planner.store.faults import explaining
+from planner.store.faults import explaining, understanding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +39,7 @@ class Database:
         begin_read: begins a transaction that reads one snapshot.
         only_read: why nothing may be written; empty where it may.
         discard: called when the store is closed.
+        remarks: what the user should know of where it is, in sentences.
     """
 
     engine: Engine
@@ -48,6 +49,7 @@ class Database:
     secret: str = ""
     only_read: str = ""
     discard: Callable[[], None] | None = None
+    remarks: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Close every connection that is not in use."""
@@ -76,6 +78,7 @@ class Database:
         what = "The store cannot be read."
         with (
             explaining(what, self.name, self.secret),
+            understanding(self.name),
             self.engine.connect() as connection,
             _bracket(connection, self.begin_read),
         ):
@@ -89,7 +92,11 @@ class Database:
             StoreFailed: it is not durable.
         """
         what = "The store cannot be written."
-        with explaining(what, self.name, self.secret), _bracket(connection, self.begin_write):
+        with (
+            explaining(what, self.name, self.secret),
+            understanding(self.name),
+            _bracket(connection, self.begin_write),
+        ):
             yield
 
 

@@ -127,6 +127,29 @@ def explaining(what: str, where: str, secret: str | None = None) -> Iterator[Non
         raise explained(error, what, where, secret) from error
 
 
+def damaged(where: str, why: str) -> StoreFailed:
+    """The error of a store that holds what planner never writes."""
+    return StoreFailed(
+        "The store is damaged.",
+        where=where,
+        why=why,
+        next="keep a copy of it, and restore the store from a backup",
+    )
+
+
+@contextmanager
+def understanding(where: str) -> Iterator[None]:
+    """Turn what code says of a value that no planner has written into `StoreFailed`.
+
+    Only around what reads rows: a database holds what somebody has put there, of any type at any place.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        said = str(error) or type(error).__name__
+        raise damaged(where, f"it holds what planner never writes: {said}") from error
+
+
 def lost(cluster: str, why: str) -> LockLost:
     """The error of a lock that is not provably held."""
     return LockLost(

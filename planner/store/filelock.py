@@ -26,6 +26,9 @@ try:
 except ImportError:  # pragma: no cover  (Windows)
     fcntl = None  # type: ignore[assignment]
 
+SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""No link is followed, and a pipe is opened without waiting for its other end."""
+
 PROBED = 1000
 """How often an attempt that met nothing but probes is made again."""
 PROBE = 0.001
@@ -78,8 +81,12 @@ class FileLock:
 
     def _opened(self) -> int:
         """Open the file; it is as readable as the database, whatever the umask."""
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, self._mode)
-        status = os.fstat(fd)
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | SAFELY, self._mode)
+        try:
+            status = _checked(fd, self._path)
+        except BaseException:
+            os.close(fd)
+            raise
         if status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) != self._mode:
             os.fchmod(fd, self._mode)
         return fd
@@ -119,13 +126,31 @@ def is_held(path: Path) -> str | None:
     """
     _require_flock()
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | SAFELY)
     except FileNotFoundError:
         return None
     try:
+        _checked(fd, path)
         return None if _flock(fd, fcntl.LOCK_SH) else os.pread(fd, 64, 0).decode("ascii", "replace")
     finally:
         os.close(fd)
+
+
+def _checked(fd: int, path: Path) -> os.stat_result:
+    """The status of an open lock file. It is written to: it must not be what somebody else's name led to.
+
+    Raises:
+        StoreFailed: it is no regular file, or has a second name.
+    """
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        raise StoreFailed(
+            "The lock cannot be used.",
+            where=str(path),
+            why="it is no regular file, or has a second name (a hard link)",
+            next="find out who made it, and take it away while nothing runs",
+        )
+    return status
 
 
 def _flock(fd: int, kind: int) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, true
 from planner.grid import ManagedCells
 from planner.model import UNFINISHED, Action, Cell, Presence, Step, StepState, TransactionState
 from planner.ports import CellMark, Intent, Knowledge, Note, Record, Unfinished, Watched
-from planner.store.rows import to_nodes, to_policy, to_words
+from planner.store.rows import sound, to_nodes, to_policy, to_words
 from planner.store.tables import cluster as clusters
 from planner.store.tables import file, managed, node, note, protected, step, transaction, watch
 
@@ -41,25 +41,29 @@ def knowledge(connection: Connection, store: str, cluster: str) -> Knowledge:
         select(node.c.name, node.c.url).where(node.c.cluster == cluster).order_by(node.c.position)
     )
     guarded = connection.execute(select(protected.c.group_id).where(protected.c.cluster == cluster))
+    collected = ManagedCells.collect(chain.from_iterable(cells.partitions()))
+    protected_groups = tuple(guarded.scalars())
+    sound((*collected.groups, *collected.by_url, *protected_groups), tuple[str, ...])
     return Knowledge(
         store=store,
-        serial=serial or 0,
-        managed=ManagedCells.collect(chain.from_iterable(cells.partitions())),
-        nodes=tuple((row[0], row[1]) for row in known),
-        source=last.source if last is not None and last.whole else "",
+        serial=sound(serial or 0, int),
+        managed=collected,
+        nodes=sound(tuple((row[0], row[1]) for row in known), tuple[tuple[str, str], ...]),
+        source=sound(last.source, str) if last is not None and last.whole else "",
         unfinished=unfinished(connection, cluster),
-        protected=frozenset(guarded.scalars()),
+        protected=frozenset(protected_groups),
     )
 
 
 def clusters_known(connection: Connection) -> tuple[str, ...]:
     """See `planner.ports.Store.clusters`."""
-    return tuple(connection.execute(select(clusters.c.name).order_by(clusters.c.name)).scalars())
+    names = connection.execute(select(clusters.c.name).order_by(clusters.c.name)).scalars()
+    return sound(tuple(names), tuple[str, ...])
 
 
 def unfinished(connection: Connection, cluster: str) -> int | None:
     """The number of the cluster's unfinished transaction."""
-    return connection.execute(
+    number = connection.execute(
         select(transaction.c.number)
         .where(
             transaction.c.cluster == cluster, transaction.c.state.in_([str(state) for state in UNFINISHED])
@@ -67,6 +71,7 @@ def unfinished(connection: Connection, cluster: str) -> int | None:
         .order_by(transaction.c.number)
         .limit(1)
     ).scalar()
+    return sound(number, int | None)
 
 
 def record(connection: Connection, cluster: str, number: int) -> Record | None:
@@ -111,7 +116,7 @@ def applied(connection: Connection, cluster: str, plan_digest: str) -> int | Non
     """See `planner.ports.Store.applied`; the last one, and None for an empty digest."""
     if not plan_digest:
         return None
-    return connection.execute(
+    number = connection.execute(
         select(transaction.c.number)
         .where(
             transaction.c.cluster == cluster,
@@ -121,6 +126,7 @@ def applied(connection: Connection, cluster: str, plan_digest: str) -> int | Non
         .order_by(transaction.c.number.desc())
         .limit(1)
     ).scalar()
+    return sound(number, int | None)
 
 
 def superseded(connection: Connection, cluster: str, source: str) -> bool:
@@ -148,7 +154,7 @@ def set_aside(connection: Connection, cluster: str) -> tuple[tuple[int, Cell], .
         )
         .order_by(step.c.transaction_number, step.c.number)
     )
-    return tuple((row[0], Cell(row[1], row[2])) for row in rows)
+    return sound(tuple((row[0], Cell(row[1], row[2])) for row in rows), tuple[tuple[int, Cell], ...])
 
 
 def watched(connection: Connection, cluster: str) -> tuple[Watched, ...]:
@@ -158,7 +164,8 @@ def watched(connection: Connection, cluster: str) -> tuple[Watched, ...]:
         .where(watch.c.cluster == cluster)
         .order_by(watch.c.transaction_number, watch.c.group_id, watch.c.url)
     )
-    return tuple(Watched(row[0], row[1], row[2], Presence(row[3]), row[4]) for row in rows)
+    found = tuple(Watched(row[0], row[1], row[2], Presence(row[3]), row[4]) for row in rows)
+    return sound(found, tuple[Watched, ...])
 
 
 def _steps(connection: Connection, numbers: Iterable[int]) -> dict[int, tuple[Step, ...]]:
@@ -192,7 +199,9 @@ def managed_besides(connection: Connection, cluster: str) -> dict[tuple[str, str
     rows = connection.execute(
         select(managed.c.group_id, managed.c.url, managed.c.cluster).where(managed.c.cluster != cluster)
     )
-    return {(row[0], row[1]): row[2] for row in rows}
+    found = {(row[0], row[1]): row[2] for row in rows}
+    sound((*chain.from_iterable(found), *found.values()), tuple[str, ...])
+    return found
 
 
 def unfinished_besides(connection: Connection, cluster: str) -> tuple[Unfinished, ...]:
@@ -204,7 +213,11 @@ def unfinished_besides(connection: Connection, cluster: str) -> tuple[Unfinished
         )
         .order_by(transaction.c.number)
     )
-    return tuple(Unfinished(row[0], row[1], frozenset(node.url for node in to_nodes(row[2]))) for row in rows)
+    found = sound(tuple((row[0], row[1], row[2]) for row in rows), tuple[tuple[str, int, str], ...])
+    return tuple(
+        Unfinished(name, number, frozenset(node.url for node in to_nodes(nodes)))
+        for name, number, nodes in found
+    )
 
 
 def _record(
@@ -220,7 +233,7 @@ def _record(
         allowances=to_words(row.allowances),
         plan=row.plan,
     )
-    return Record(
+    found = Record(
         number=row.number,
         cluster=row.cluster,
         state=TransactionState(row.state),
@@ -232,3 +245,15 @@ def _record(
         holder=row.holder,
         notes=notes,
     )
+    _check_steps(sound(found, Record))
+    return found
+
+
+def _check_steps(found: Record) -> None:
+    """What reads a record relies on it: steps in order, and on nodes that their transaction has."""
+    names = {node.name for node in found.intent.nodes}
+    numbers = [step.number for step in found.intent.steps]
+    if any(step.cell.node not in names for step in found.intent.steps):
+        raise ValueError(f"transaction {found.number} has a step on a node that it does not have")
+    if sorted(set(numbers)) != numbers:
+        raise ValueError(f"transaction {found.number} has a step twice")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import select, text
 
 from planner.errors import StoreFailed
+from planner.store.rows import sound
 from planner.store.tables import cluster as clusters
 from planner.store.tables import meta
 
@@ -52,7 +53,7 @@ def mark_of(connection: Connection) -> Moved | None:
     """The mark of a move, if there is one."""
     found = select(meta.c.moved_to, meta.c.moved_at, meta.c.moved_by).where(meta.c.moved_to.is_not(None))
     row = connection.execute(found).first()
-    return Moved(*row) if row is not None else None
+    return sound(Moved(*row), Moved) if row is not None else None
 
 
 def check_here(connection: Connection, where: str) -> None:

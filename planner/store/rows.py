@@ -6,8 +6,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from planner.access import Tls, credential_of
 from planner.errors import StoreFailed
 from planner.model import Dialect, Node, Policy
+from planner.typed import misfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +48,7 @@ def to_nodes(text: str) -> tuple[Node, ...]:
     Raises:
         StoreFailed: it holds what this version does not know: a deviation of the API must not be dropped.
     """
-    return _checked(_read_nodes, text)
+    return _checked(lambda value: sound(_read_nodes(value), tuple[Node, ...]), text)
 
 
 def to_policy(text: str) -> Policy:
@@ -55,7 +57,7 @@ def to_policy(text: str) -> Policy:
     Raises:
         StoreFailed: it holds what this version does not know.
     """
-    return _checked(_read_policy, text)
+    return _checked(lambda value: sound(_read_policy(value), Policy), text)
 
 
 def to_words(text: str) -> tuple[str, ...]:
@@ -63,14 +65,34 @@ def to_words(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
 
 
+def sound(value: _T, kind: Any) -> _T:
+    """The value, which was made of a row.
+
+    Raises:
+        ValueError: not all of it is of the types that it is declared with.
+    """
+    odd = misfit(value, kind)
+    if odd:
+        raise ValueError(f"{odd} is of the wrong type, or out of range")
+    return value
+
+
 def _read_policy(value: Any) -> Policy:
     return Policy(**value)
 
 
 def _read_nodes(value: Any) -> tuple[Node, ...]:
-    return tuple(
-        Node(**{**_tuples(node), "dialect": Dialect(**_tuples(node.get("dialect", {})))}) for node in value
-    )
+    return tuple(_read_node(_tuples(node)) for node in value)
+
+
+def _read_node(record: dict[str, Any]) -> Node:
+    """Every version wrote all fields that it knew."""
+    known = {
+        "dialect": Dialect(**_tuples(record.get("dialect", {}))),
+        "credential": credential_of(record.get("credential")),
+        "tls": Tls(**record.get("tls", {})),
+    }
+    return Node(**{**record, **known})
 
 
 def _checked(read: Callable[[Any], _T], text: str) -> _T:

@@ -11,7 +11,8 @@ from sqlalchemy import inspect, select
 
 from planner.errors import Locked, StoreFailed
 from planner.store.database import close_quietly
-from planner.store.faults import explaining
+from planner.store.faults import damaged, explaining
+from planner.store.rows import sound
 from planner.store.tables import VERSION, meta, metadata, version, version_metadata
 from planner.store.tables import cluster as clusters
 
@@ -32,6 +33,8 @@ def stored_version(connection: Connection, where: str) -> str | None:
     Raises:
         StoreFailed: it is newer than ours, or the database belongs to something else.
     """
+    if connection.dialect.name == "sqlite":
+        _refuse_programs(connection, where)
     names = set(inspect(connection).get_table_names())
     if version.name not in names:
         others = names if connection.dialect.name == "sqlite" else names & set(metadata.tables)
@@ -54,6 +57,18 @@ def stored_version(connection: Connection, where: str) -> str | None:
     return stored
 
 
+def _refuse_programs(connection: Connection, where: str) -> None:
+    """Triggers and views of a file that came from somewhere: SQL that our own statements would run."""
+    programs = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+    for kind, name in connection.exec_driver_sql(programs):
+        raise StoreFailed(
+            "The store cannot be opened.",
+            where=where,
+            why=f"the database is not as planner made it: it holds the {kind} {name}",
+            next="restore the store from a backup, or name another one with --store",
+        )
+
+
 def store_id(database: Database) -> str:
     """The store's id.
 
@@ -62,14 +77,9 @@ def store_id(database: Database) -> str:
     """
     with database.reading() as connection:
         found: list[str] = [row[0] for row in connection.execute(select(meta.c.id))]
-    if len(found) != 1:
-        raise StoreFailed(
-            "The store is damaged.",
-            where=database.name,
-            why=f"it has {len(found)} ids instead of one",
-            next="keep a copy of it, and restore the store from a backup",
-        )
-    return found[0]
+        if len(found) != 1:
+            raise damaged(database.name, f"it has {len(found)} ids instead of one")
+        return sound(found[0], str)
 
 
 def make(database: Database, connection: Connection, gate: Gate, wall: str) -> None:

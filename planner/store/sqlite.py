@@ -18,12 +18,15 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, select
 from sqlalchemy.pool import QueuePool
 
+from planner.disk import sync_folder
 from planner.errors import StoreFailed, WrongUsage
 from planner.ports import Holder
 from planner.store.database import WRITE_WAIT, Database, close_quietly
 from planner.store.faults import BY_URL, explaining, lost, missing
 from planner.store.filelock import FileLock, is_held
 from planner.store.mounts import network_type
+from planner.store.owners import check_owners, tightened
+from planner.store.rows import sound
 from planner.store.snapshot import Copy
 from planner.store.tables import cluster as clusters
 
@@ -59,7 +62,12 @@ def path_of(url: URL, option: str = "--store") -> Path:
             where=f"{option} {url}",
             next="only ?mode=ro (read only) and ?mode=rw are known",
         )
-    return Path(os.path.realpath(Path(name).expanduser()))
+    return Path(os.path.realpath(_given(url)))
+
+
+def _given(url: URL) -> Path:
+    """The path as it was given, with its links."""
+    return Path(url.database or "").expanduser()
 
 
 def open_sqlite(url: URL, *, create: bool, why_copied: str = "") -> tuple[Database, FileLocking]:
@@ -79,11 +87,13 @@ def open_sqlite(url: URL, *, create: bool, why_copied: str = "") -> tuple[Databa
     where = f"sqlite:///{path}"
     with explaining("The store cannot be opened.", where):
         _check_place(path, where)
+        check_owners(_given(url), path, where)
         if not path.exists():
             if read_only or not create:
                 raise missing(where)
             _make(path)
         _check_file(path, where)
+        remarks = () if read_only else tightened(path)
         mode = stat.S_IMODE(path.stat().st_mode) & 0o666
         why_copied = why_copied or _why_only_read(path, read_only=read_only)
         copy = Copy(path, where) if why_copied else None
@@ -94,6 +104,7 @@ def open_sqlite(url: URL, *, create: bool, why_copied: str = "") -> tuple[Databa
         "BEGIN",
         only_read=why_copied,
         discard=copy.remove if copy else None,
+        remarks=() if why_copied else remarks,
     )
     return database, FileLocking(database, path, mode, copy.path if copy else None)
 
@@ -145,16 +156,7 @@ def _make(path: Path) -> None:
     except FileExistsError:
         return  # another run was faster. To open and close its file would drop SQLite's locks of this process
     for directory in (path.parent, *(directory.parent for directory in made)):
-        _sync_directory(directory)
-
-
-def _sync_directory(directory: Path) -> None:
-    """The names in a directory survive a power failure only when it was synchronised too."""
-    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        sync_folder(directory)
 
 
 def _engine(path: Path) -> Engine:
@@ -177,6 +179,9 @@ def _engine(path: Path) -> Engine:
 def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    # What the file's own schema may run, and how far a damaged page is believed (sqlite.org/security.html).
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
     connection.execute(f"PRAGMA journal_size_limit={JOURNAL_LIMIT}")
     if sys.platform == "darwin":  # there, fsync does not reach the disk
         connection.execute("PRAGMA fullfsync=ON")
@@ -239,9 +244,9 @@ class FileLocking:
                     clusters.c.holder, clusters.c.holder_command, clusters.c.holder_since, clusters.c.epoch
                 ).where(clusters.c.name == cluster)
             ).one_or_none()
-        if row is None or str(row.epoch) != said:
-            return STARTING
-        return Holder(row.holder, row.holder_command, row.holder_since)
+            if row is None or str(row.epoch) != said:
+                return STARTING
+            return sound(Holder(row.holder, row.holder_command, row.holder_since), Holder)
 
 
 def _digest(cluster: str) -> str:

@@ -15,7 +15,7 @@ from planner.model import (
     TransactionState,
     check_transaction_move,
 )
-from planner.store import reading
+from planner.store import contents, reading
 from planner.store.rows import clean, nodes_text, policy_text, words_text
 from planner.store.tables import cluster as clusters
 from planner.store.tables import file, managed, node, note, protected, step, transaction, watch
@@ -92,13 +92,8 @@ def _insert_steps(connection: Connection, number: int, intent: Intent) -> None:
         (number, one.number, one.action.value, *one.cell, urls[one.cell.node], one.reason, *NEW_STEP)
         for one in intent.steps
     ]
-    if not rows:
-        return
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    names = ", ".join(column.name for column in step.columns)
-    marks = ", ".join([mark] * len(step.columns))
-    statement = f"INSERT INTO {step.name} ({names}) VALUES ({marks})"  # noqa: S608  (our names)  # nosec B608
-    connection.exec_driver_sql(statement, rows)
+    if rows:
+        contents.write(connection, step, rows)
 
 
 def _incomplete(connection: Connection, number: int) -> Incomplete:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from planner.disk import FOR_OTHERS, stranger_on, unfit, write_whole
 from planner.errors import Incomplete
+from planner.inputs import MIB, read_file
 from planner.model import UNFINISHED, TransactionState
 from planner.telemetry.posting import send
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from planner.telemetry.summary import RunSummary
 
 JOB = "planner"
+LARGEST = 16 * MIB
+"""Bytes of a textfile of an earlier run; ours has a few thousand."""
 LAST_SUCCESS = "planner_last_success_timestamp_seconds"
 
 KEPT = (LAST_SUCCESS, "planner_incomplete", "planner_open_cells")
@@ -103,15 +107,17 @@ def write_textfile(path: str, summary: RunSummary, now: float) -> str:
 
     What is `KEPT` stays as it was where this run does not know it.
     """
-    from prometheus_client import CollectorRegistry, write_to_textfile
+    from prometheus_client import CollectorRegistry, generate_latest
 
+    if why := unfit(Path(path)) or stranger_on(Path(path).parent):
+        return why
     samples = samples_of(summary, now)
     kept = [name for name in KEPT if name not in samples]
     samples |= {name: [({}, value)] for name, value in _before(Path(path), summary.cluster, kept).items()}
     registry = CollectorRegistry()
     registry.register(_Collector(samples, summary.cluster))
     try:
-        write_to_textfile(path, registry)
+        write_whole(Path(path), (generate_latest(registry).decode(),), FOR_OTHERS, keep=True)
     except OSError as error:
         return error.strerror or str(error)
     return ""
@@ -164,8 +170,8 @@ def _before(path: Path, cluster: str, names: Collection[str]) -> dict[str, float
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
-        families = list(text_string_to_metric_families(path.read_text("utf-8"))) if names else []
-    except (OSError, ValueError):  # there is none, or it is not ours
+        families = list(text_string_to_metric_families(read_file(path, LARGEST).decode())) if names else []
+    except (OSError, ValueError, LookupError):  # there is none, or it is not ours
         return {}
     samples = (sample for family in families for sample in family.samples)
     return {

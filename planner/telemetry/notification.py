@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.telemetry.summary import Json, document_of
-from planner.words import count
+from planner.words import count, plain
 
 if TYPE_CHECKING:
     from planner.telemetry.summary import Complaint, RunSummary
@@ -14,6 +14,13 @@ FORMAT = "planner.notification"
 VERSION = 1
 KINDS = ("drift", "repair", "applied", "recovered", "reversed", "incomplete", "refused", "failed")
 """What a notification can be about."""
+_LONGEST = 1000
+"""Characters of the line for people."""
+
+_PLAINLY = str.maketrans({"<": "\u2039", ">": "\u203a", "@": "\uff20", "[": "\uff3b"})
+"""What chats read as a mention of everybody, or as a link that says something else: ``<!channel>``,
+``<url|text>``, ``@all``, ``[text](url)``. Signs that look alike stand for these."""
+
 _BY_OUTCOME = {
     "changes pending": "drift",
     "reversed": "reversed",
@@ -50,7 +57,11 @@ def kind_of(summary: RunSummary) -> str | None:
 
 
 def _text(kind: str, summary: RunSummary) -> str:
-    """One line for people; many receivers show only a field of this name."""
+    """One line for people; many receivers show only a field of this name, in a mark-up of their own.
+
+    An error may repeat words of a node: none of them may call anybody, or be a link. The summary has them as
+    they are.
+    """
     name = summary.cluster or "a cluster that could not be told"
     if summary.error is not None:
         said = _of_error(kind, summary.error)
@@ -67,7 +78,7 @@ def _text(kind: str, summary: RunSummary) -> str:
         done = summary.steps.applied if summary.steps else 0
         verb = "repaired" if kind == "repair" else "changed"
         said = f"{count(done, 'cell')} {verb} (transaction {summary.transaction})"
-    return f"planner {summary.command} of {name}: {said}"
+    return plain(f"planner {summary.command} of {name}: {said}", _LONGEST).translate(_PLAINLY)
 
 
 def _of_error(kind: str, error: Complaint) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from planner.disk import FOR_OTHERS, stranger_on, write_whole
 from planner.errors import WrongUsage
 from planner.telemetry.summary import line_of
 
@@ -146,6 +145,8 @@ def _write_line(place: str, summary: RunSummary) -> str:
         if place == STANDARD_OUTPUT:
             sys.stdout.write(line)
             sys.stdout.flush()
+        elif stranger := stranger_on(Path(place)):
+            return stranger
         elif not _replaced(Path(place), line):
             Path(place).write_text(line, encoding="utf-8")
     except (OSError, ValueError) as error:
@@ -162,12 +163,8 @@ def _replaced(path: Path, line: str) -> bool:
     path = path.resolve()
     if path.exists() and not path.is_file():
         return False
-    draft = path.with_name(f".planner-{os.getpid()}-summary")
     try:
-        draft.write_text(line, encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, (line,), FOR_OTHERS, keep=True)
     except OSError:
-        with suppress(OSError):
-            draft.unlink()
         return False
     return True

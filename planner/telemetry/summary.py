@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from planner import __version__
+from planner.jsontext import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +128,7 @@ def line_of(summary: RunSummary) -> str:
     """One line of JSON, without its end, of at most `LONGEST` bytes: `planner schema summary` tells of it."""
     line = ""
     for names, letters in _SHORTER:
-        line = json.dumps(document_of(summary, names, letters), ensure_ascii=True)
+        line = harmless(json.dumps(document_of(summary, names, letters)))
         if len(line) < LONGEST:
             break
     return line

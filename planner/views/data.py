@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from planner import codec
 from planner.errors import FileInvalid, PlannerError, Refused
-from planner.jsontext import laid_out, plain
+from planner.jsontext import harmless, laid_out, plain
 from planner.model import Action
+from planner.signing import signed
 from planner.times import after, between
 from planner.undo import plan_of
 from planner.views.journal_words import kinds_of, mark_of
@@ -34,9 +35,9 @@ def document(name: str, fields: Json) -> Json:
 
 
 def dump(data: Json, indent: int | None = None) -> str:
-    """JSON text in ASCII: any stream can hold it, and no terminal obeys it."""
+    """JSON text in ASCII: any stream can hold it, and no terminal and no build server obeys it."""
     separators = (",", ":") if indent is None else None
-    return json.dumps(data, indent=indent, separators=separators, default=str)
+    return harmless(json.dumps(data, indent=indent, separators=separators, default=str))
 
 
 def of_plan(report: Report) -> Json:
@@ -51,12 +52,13 @@ def _page(report: Report) -> Json:
     leaves in doubt.
     """
     unmanaged = [{"group": row.group, "nodes": list(row.nodes)} for row in unmanaged_rows(report.plan)]
-    return {
+    page = {
         **codec.document_of(report.plan),
         "summary": asdict(report.summary),
         "unmanaged": unmanaged,
         "in_doubt": [{**cell._asdict(), "why": why} for cell, why in report.doubts.items()],
     }
+    return signed(page, report.key)
 
 
 def page_of(report: Report) -> Iterator[str]:

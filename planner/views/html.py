@@ -144,6 +144,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("Made", plan.created.replace("T", " ").replace("Z", " UTC")),
         ("File", "" if report.offline else report.file),
         ("Plan file", report.saved or ""),
+        ("Signed with key", report.signed_with),
         ("Nodes", f"{len(plan.nodes):,}"),
         ("Groups declared or managed", f"{plan.base:,}" if plan.base else ""),
         ("Allowed knowingly", allowed(plan.allowances)),

@@ -26,6 +26,18 @@ def plain(line: Line) -> str:
     return "".join(span.text for span in line)
 
 
+def harmless(line: Line) -> Line:
+    r"""The line; where it begins like a command to a build server (``::error::``), with ``\x3a`` instead.
+
+    No text of ours begins so, but one of a node may, where a line is wrapped. Blanks before it do not count
+    for GitHub's runner (`ActionCommand.TryParseV2`).
+    """
+    if not plain(line).lstrip().startswith("::"):
+        return line
+    at = next(number for number, span in enumerate(line) if span.text.strip())
+    return (*line[:at], line[at]._replace(text=line[at].text.replace(":", r"\x3a", 1)), *line[at + 1 :])
+
+
 def wrap(text: str, columns: int | None, first: int | None = None) -> list[str]:
     """Fill lines of `columns` with words; a word that is wider is folded. None: one line.
 

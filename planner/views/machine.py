@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from planner.views.error_text import error_lines
-from planner.views.layout import Line, plain
+from planner.views.layout import Line, harmless, plain
 from planner.views.outcome import check_written
 from planner.views.plan_text import warning_lines
 from planner.views.words import shown
@@ -46,7 +46,7 @@ class MachineView:
 
     def _say(self, lines: Iterable[Line]) -> None:
         for line in lines:
-            self._say_line(plain(line))
+            self._say_line(plain(harmless(line)))
 
     def _say_line(self, line: str) -> None:
         self._err.write(f"{line}\n")

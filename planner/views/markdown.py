@@ -213,7 +213,8 @@ def _evidence(report: Report) -> str:
     plan = report.plan
     source = "" if report.offline else f" from {code(report.file, ID)}"
     made = f", made{source} at {code(plan.created, NAME)}" if plan.created else ""
-    lines = [f"Plan {code(report.digest, ID)}{made}."]
+    signed = f", signed with key {code(report.signed_with, ID)}" if report.signed_with else ""
+    lines = [f"Plan {code(report.digest, ID)}{made}{signed}."]
     if plan.allowances:
         lines.append(f"Allowed knowingly: {prose(allowed(plan.allowances), SENTENCE)}.")
     if report.can_be_applied:

@@ -139,6 +139,8 @@ def _how_to_apply(report: Report) -> str:
     if report.saved is None:
         return ""
     saved = "" if report.offline else f"Saved to {shown(report.saved)}. "
+    if report.signed_with:
+        saved += f"Signed with key {report.signed_with}. "
     if report.can_be_applied:
         saved += f"Apply exactly this: planner apply {shown(shlex.quote(report.saved))}"
     return saved.rstrip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from planner import codec
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from planner.model import Cell, Plan
     from planner.results import Survey
+    from planner.signing import PlanKey
     from planner.views.summary import Row, Summary
 
 
@@ -35,6 +36,7 @@ class Report:
         offline: whether the plan was read from its file, and no node was asked.
         beside: names of the reports that are written in the same run.
         doubts: cells that an unfinished transaction has left half-way, and why they are in doubt.
+        key: what the plan file, and what is printed as one, is signed with; None where it is not signed.
     """
 
     plan: Plan
@@ -47,6 +49,7 @@ class Report:
     offline: bool = False
     beside: tuple[str, ...] = ()
     doubts: Mapping[Cell, str] = field(default_factory=dict)
+    key: PlanKey | None = None
 
     @property
     def title(self) -> str:
@@ -77,6 +80,15 @@ class Report:
     def digest(self) -> str:
         """The plan's digest, as its file has it; taken anew each time."""
         return codec.digest(self.plan)
+
+    def signed_by(self, key: PlanKey | None) -> Report:
+        """The same, of a plan file that is signed; where there is no key, it is not."""
+        return replace(self, key=key)
+
+    @property
+    def signed_with(self) -> str:
+        """Id of the key that the plan file is signed with; empty where there is no file or no key."""
+        return self.key.id if self.key and self.saved else ""
 
     @property
     def can_be_applied(self) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, cast
 
-from planner.views.layout import plain
+from planner.views.layout import harmless, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -59,6 +59,7 @@ class Screen:
 
     def show(self, lines: Iterable[Line]) -> None:
         """Print lines as they are: no markup, no highlighting, no further wrapping."""
+        lines = map(harmless, lines)
         if not (self._colored or self.live):
             self.channel.write("".join(f"{plain(line)}\n" for line in lines))
             self.channel.flush()

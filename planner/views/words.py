@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from planner.words import COMMAND, UNSEEN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,10 +23,11 @@ MINUTES_SHOWN = 120
 
 
 def shown(text: str) -> str:
-    r"""The text with everything that a terminal would not print as it stands written out, as ``\x1b``."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(char) if unicodedata.category(char) in _RAW else char for char in text)
+    r"""The text; what a terminal or a build server would obey or hide is written out, as ``\x1b``."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_escape(char) if unicodedata.category(char) in _RAW else char for char in text)
+        text = UNSEEN.sub(lambda found: _escape(found[0]), text)
+    return COMMAND.sub(r"#\\x23", text) if "##" in text else text
 
 
 def _escape(char: str) -> str:

@@ -16,9 +16,10 @@ DASK = [sys.executable, "-m"]
 
 
 class DaskCluster:
-    """One scheduler, and workers that come and go."""
+    """One scheduler, and workers that come and go, with variables of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self._environment = {"HOME": str(folder), **environment}
         self._file = folder / "scheduler.json"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._start("distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard", "--no-show")
@@ -63,16 +64,16 @@ class DaskCluster:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=self._file.parent,
-            env=os.environ | {"HOME": str(self._file.parent)},
+            env=os.environ | self._environment,
         )
         self._processes.append(process)
         return process
 
 
 @contextlib.contextmanager
-def dask_cluster(folder: Path, workers: int) -> Iterator[DaskCluster]:
-    """A scheduler with so many workers."""
-    cluster = DaskCluster(folder)
+def dask_cluster(folder: Path, workers: int, **environment: str) -> Iterator[DaskCluster]:
+    """A scheduler with so many workers, which have these variables."""
+    cluster = DaskCluster(folder, **environment)
     try:
         cluster.add_workers(workers)
         yield cluster

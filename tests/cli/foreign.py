@@ -6,7 +6,7 @@ import json
 import threading
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.cli.conftest import Ended, Shop
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
@@ -49,6 +50,7 @@ class Deviation:
         surprise: groups that somebody else creates right before the first create of them.
         vanishing: groups that somebody else deletes right before the first delete of them.
         stubborn: groups whose delete is refused with 403.
+        echoes: groups whose read is answered with a page that shows the request, as a debugging proxy does.
         listing: the field of the answer to a GET of the collection that holds all ids; empty: the answer is
             the list; None: there is no such answer.
     """
@@ -73,6 +75,7 @@ class Deviation:
     surprise: frozenset[str] = frozenset()
     vanishing: frozenset[str] = frozenset()
     stubborn: frozenset[str] = frozenset()
+    echoes: frozenset[str] = frozenset()
     listing: str | None = None
 
 
@@ -114,6 +117,8 @@ class State:
             if not bare.startswith(f"{collection}/") or "/" in bare.removeprefix(f"{collection}/"):
                 return Reply(404)
             group = unquote(bare.removeprefix(f"{collection}/"))
+            if group in d.echoes:
+                return Reply(200, f"<html>{headers}</html>")
             if method == "GET":
                 return self._get(group)
             if method != "DELETE":
@@ -216,8 +221,15 @@ class _Handler(BaseHTTPRequestHandler):
 class ForeignNode:
     """One such server on a free port of loopback; a context manager."""
 
-    def __init__(self, deviation: Deviation, groups: Iterable[str] = ()) -> None:
+    def __init__(
+        self, deviation: Deviation, groups: Iterable[str] = (), tls: ssl.SSLContext | None = None
+    ) -> None:
         self._server = _Server(State(deviation, set(groups)))
+        self._scheme = "https" if tls else "http"
+        if tls is not None:  # the handshake is made where the request is read, not where it is accepted
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -232,7 +244,12 @@ class ForeignNode:
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+
+    def become(self, **changes: Any) -> None:
+        """Deviate in another way from now on."""
+        with self._server.state.lock:
+            self._server.state.deviation = replace(self._server.state.deviation, **changes)
 
     def add(self, group: str) -> None:
         """Let it hold one group more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -14,14 +15,16 @@ from planner.ports import PROOF_LIFE
 from planner.simulator import SimulatedCluster
 from tests.cli.conftest import Shop
 from tests.cli.dask_cluster import DaskCluster, children, dask_cluster
+from tests.cli.foreign import Deviation, ForeignNode
 from tests.cli.machines import FILE, PATIENT, held_write, running, wait_until
 
+TOKEN = "planted-of-the-workers"
 EXECUTORS = pytest.mark.parametrize("executor", ["processes", "dask"])
 
 
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
-    with dask_cluster(tmp_path_factory.mktemp("dask"), 2) as cluster:
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 2, NODE_TOKEN=TOKEN) as cluster:
         yield cluster
 
 
@@ -107,6 +110,26 @@ def test_the_coordinator_is_killed_in_the_middle(
     assert recovered.code == 0, recovered.err
     assert f"each is read again after {PROOF_LIFE + 0.6:g} s" in recovered.err
     assert as_before(cluster)
+
+
+@pytest.mark.parametrize(("executor", "sees"), [("dask", True), ("processes", False), ("threads", False)])
+def test_secrets_are_found_where_the_request_is_made(
+    tmp_path: Path, request: pytest.FixtureRequest, executor: str, sees: bool
+) -> None:
+    """Workers elsewhere have an environment of their own; those of this machine have ours."""
+    guarded = Deviation(header=("Authorization", f"Bearer {TOKEN}"), unheard=401)
+    with ForeignNode(guarded, ["kept"]) as node:
+        shop = Shop(tmp_path, {}, {"NODE_TOKEN": "of-the-coordinator", "PLANNER_EXECUTOR": executor})
+        if executor == "dask":
+            shop.settings["PLANNER_SCHEDULER"] = request.getfixturevalue("dask").address
+        cluster = {"name": "c", "credential": "env:NODE_TOKEN", "nodes": [{"name": "n", "url": node.url}]}
+        file = {"version": 1, "cluster": cluster, "groups": ["kept", "a"]}
+        (tmp_path / "groups.yaml").write_text(json.dumps(file), encoding="utf-8")
+        ended = shop.run("apply", "--yes")
+        assert ended.code == (0 if sees else 1), ended.err
+        assert node.groups == ({"kept", "a"} if sees else {"kept"})
+        assert TOKEN not in ended.err + ended.out
+        assert all(TOKEN.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
 def _patient() -> list[str]:

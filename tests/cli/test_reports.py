@@ -127,6 +127,32 @@ def test_a_file_is_written_whole_or_not_at_all(
     assert list(tmp_path.iterdir()) == [file]
 
 
+@pytest.mark.parametrize("command", ["status", "plan", "plan --format json"])
+def test_a_store_that_is_open_to_everybody_is_a_warning(shop: Shop, command: str) -> None:
+    shop.file(*FILE)
+    shop.settings["PLANNER_STORE"] = f"sqlite:///{shop.folder}/planner.db"
+    assert shop.run("apply", "--yes").code == 0
+    store = shop.folder / "planner.db"
+    store.chmod(0o662)
+    shop.settings["COLUMNS"] = "1000"
+    first, second = shop.run(*command.split()), shop.run(*command.split())
+    assert "everybody could write to the store" in first.err.lower()
+    assert (second.code, store.stat().st_mode & 0o777) == (0, 0o660)
+    assert "everybody" not in second.err.lower()
+
+
+def test_what_init_writes_is_for_its_owner_and_follows_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password may come to stand in .env."""
+    monkeypatch.chdir(tmp_path)
+    Path("groups.yaml").symlink_to("elsewhere.yaml")
+    Path(".env").symlink_to("elsewhere.env")
+    assert invoke(["init", "--force"]) == (0, False)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".env", "groups.yaml"]
+    assert Path(".env").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_report_that_fails_does_not_keep_the_others_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

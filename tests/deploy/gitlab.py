@@ -27,16 +27,18 @@ class GitLab:
         self.environment = environment
         self._jobs = yaml.safe_load(RECIPE.read_text("utf-8"))
 
-    def run(self, name: str) -> int:
-        """Run one job; its exit code."""
+    def run(self, name: str, *, merged: bool = False) -> int:
+        """Run one job, of a merge request or of what was `merged`; its exit code."""
         job = self._jobs[name]
+        rule = next(each for each in job["rules"] if ("CI_DEFAULT_BRANCH" in each["if"]) == merged)
+        variables = job.get("variables", {}) | rule.get("variables", {})
         artifacts = job.get("artifacts", {}).get("paths", [])
         for path in artifacts:
             (self._folder / path).unlink(missing_ok=True)
         done = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", "\n".join(job["script"])],
             cwd=self._folder,
-            env=self.environment,
+            env=self.environment | variables,
             check=False,
         )
         report = self._folder / job.get("artifacts", {}).get("reports", {}).get("dotenv", "none")

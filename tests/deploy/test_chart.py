@@ -256,6 +256,26 @@ def test_what_deploys_the_chart_is_the_review() -> None:
     assert args(applyChanges=False, mode="report") == ["reconcile", "--mode", "report"]
 
 
+def test_the_plan_key_is_where_plan_files_are_and_nowhere_else() -> None:
+    """The CronJob carries out no plan file, and `helm test` writes none: what is not there cannot leak."""
+    values = {"plan": {"enabled": True}, "apply": {"plan": "{}"}, "planKey": {"existingSecret": "123"}}
+    have = {}
+    for pod in pods(objects(values)):
+        (container,) = pod["spec"]["containers"]
+        name = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        references = [each["value"] for each in container["env"] if each["name"] == "PLANNER_PLAN_KEY"]
+        mounts = [each["mountPath"] for each in container["volumeMounts"] if each["name"] == "plan-key"]
+        secrets = [each["secret"] for each in pod["spec"]["volumes"] if "secret" in each]
+        have[name] = (references, mounts, secrets)
+    items = [{"key": "plan.key", "path": "plan.key"}]
+    secret = {"secretName": "123", "defaultMode": 0o440, "items": items}
+    there = (["file:/etc/planner-plan-key/plan.key"], ["/etc/planner-plan-key"], [secret])
+    assert have == {"plan": there, "apply": there, "reconcile": ([], [], []), "test": ([], [], [])}
+    assert all(
+        not each["spec"]["volumes"][-1].get("secret") for each in pods(objects(values | {"planKey": {}}))
+    )
+
+
 def test_network_policy_lets_out_what_is_used_and_nothing_in() -> None:
     policy = one(objects(values_of(ROOT / "tests/deploy/values/network.yaml")), "NetworkPolicy")["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
@@ -309,6 +329,7 @@ def test_notes_name_what_is_there(path: Path, release: str) -> None:
         ({"store": {"sqlite": {"keep": False}}}, "deletes the store"),
         ({"store": {"sqlite": {"accessMode": "ReadWriteOnce"}}}, "network file system"),
         ({"apply": {"plan": "{}"}}, "reconcile.applyChanges is on"),
+        ({"planKey": {"existingSecret": "x"}}, "needs no signature"),
         ({"podDisruptionBudget": {"enabled": True}}, "KubePdbNotEnoughHealthyPods"),
         ({"reconcile": {"enabled": False}}, "nothing repairs drift"),
         ({"plan": {"enabled": True}}, "> plan.json"),

@@ -130,6 +130,24 @@ def test_nodes_come_from_the_values(kubelet: Kubelet, cluster: SimulatedCluster)
     assert kubelet.run(found, of(found, "reconcile")).code == 2, "the adoption of `kept`"
 
 
+def test_only_a_signed_plan_is_applied_where_there_is_a_key(
+    kubelet: Kubelet, cluster: SimulatedCluster, tmp_path: Path
+) -> None:
+    (tmp_path / "plan-key").mkdir()
+    (tmp_path / "plan-key" / "plan.key").write_text("5e1f" * 16)  # as the kubelet writes a Secret
+    values: dict[str, Any] = {"groups": file_for(cluster, "kept", "new"), "settings": QUICK}
+    key = {"planKey": {"existingSecret": "planner-plan-key"}}
+    planned = {}
+    for name, more in (("unsigned", {}), ("signed", key)):
+        found = objects(values | {"plan": {"enabled": True}} | more)
+        planned[name] = kubelet.run(found, of(found, "plan")).out
+    for name, code in (("unsigned", 6), ("signed", 0)):
+        found = objects(values | {"apply": {"plan": planned[name]}} | key)
+        ended = kubelet.run(found, of(found, "apply"))
+        assert ended.code == code, (name, ended.err)
+    assert "new" in cluster.groups()["node01"]
+
+
 def test_a_plan_is_taken_out_and_applied(kubelet: Kubelet, cluster: SimulatedCluster) -> None:
     values = {
         "groups": file_for(cluster, "kept", "new"),

@@ -193,6 +193,9 @@ def test_readme_is_what_the_values_say() -> None:
         ({"image": {"digest": "abc"}}, "at '/image/digest': 'abc' does not match pattern"),
         ({"extraEnv": [{"name": "PLANNER_STORE", "value": "x"}]}, "at '/extraEnv/0/name'"),
         ({"groups": {"version": 1}}, "at '/groups': missing properties 'cluster', 'groups'"),
+        ({"planKey": {"keys": []}}, "at '/planKey/keys': minItems: got 0, want 1"),
+        ({"planKey": {"keys": ["../x"]}}, "at '/planKey/keys/0': '../x' does not match"),
+        ({"planKey": {"secret": "x"}}, "at '/planKey': additional properties 'secret' not allowed"),
         ({"nodes": {"a": "ftp://x"}}, "at '/nodes/a': 'ftp://x' does not match pattern"),
         (
             {"podSecurityContext": {"runAsNonRoot": False}},

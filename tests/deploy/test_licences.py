@@ -17,8 +17,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from supply import licences, sbom
-from supply.lock import ROOT, Locked, read, runtime
+from docs.supply import licences, sbom
+from docs.supply.lock import ROOT, Locked, read, runtime
 
 RUNTIME = read()
 PAGE = licences.PAGE.read_text("utf-8")
@@ -213,7 +213,7 @@ def test_the_bill_is_planners_and_says_who_needs_what() -> None:
 def test_the_bill_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
     """In another process, time zone and order of sets."""
     elsewhere = {"SOURCE_DATE_EPOCH": "1700000000", "PYTHONHASHSEED": "7", "TZ": "UTC-7"}
-    words: list[str | Path] = [sys.executable, "-m", "supply.sbom", tmp_path / "sbom.json"]
+    words: list[str | Path] = [sys.executable, "-m", "docs.supply.sbom", tmp_path / "sbom.json"]
     subprocess.run(words, cwd=ROOT, env=os.environ | elsewhere, check=True, capture_output=True)
     text = (tmp_path / "sbom.json").read_text("utf-8")
     assert text == sbom.document(RUNTIME, LICENCE_OF, 1700000000)

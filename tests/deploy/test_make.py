@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzz.targets import TARGETS
+
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 
@@ -49,6 +51,15 @@ def test_make_demo_installs_no_development_tool(tmp_path: Path) -> None:
     assert "requirements.py simulator >" in planned
     assert not re.search("--with |--all-extras|poetry", planned.lower())
     assert planned.rstrip().endswith("-m planner.cli demo")
+
+
+def test_make_fuzz_installs_its_fuzzer_from_the_lock_and_runs_every_target(tmp_path: Path) -> None:
+    planned = make("--dry-run", "fuzz", f"VENV={tmp_path}/venv", "FUZZ_SECONDS=7").stdout
+    assert "--with dev --with docs --with fuzz >" in planned
+    assert planned.count("--require-hashes") == 2
+    assert "-max_total_time=7" in planned
+    for target in TARGETS:
+        assert re.search(rf"for target in [^;]*\b{target}\b", planned)
 
 
 def test_an_old_python_is_refused_in_plain_words(tmp_path: Path) -> None:

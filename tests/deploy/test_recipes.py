@@ -74,7 +74,7 @@ def test_two_applies_never_run_side_by_side_and_each_is_approved() -> None:
     workflow = yaml_of(APPLY)
     assert workflow["concurrency"] == {"group": "planner-production", "cancel-in-progress": False}
     assert {name: job["environment"] for name, job in workflow["jobs"].items()} == {
-        "plan": "planner-plan",
+        "plan": "planner-sign",
         "apply": "production",
         "recover": "production",
     }
@@ -83,6 +83,22 @@ def test_two_applies_never_run_side_by_side_and_each_is_approved() -> None:
         assert jobs[name]["resource_group"] == "production"
         assert jobs[name]["environment"] == {"name": "production"}
         assert {rule["when"] for rule in jobs[name]["rules"]} == {"manual"}
+
+
+def test_no_pull_request_comes_near_the_key() -> None:
+    assert "PLAN_KEY" not in PLAN.read_text("utf-8")
+    assert {job.get("environment") for job in yaml_of(PLAN)["jobs"].values()} == {"planner-plan", None}
+    keys = {
+        name: [step["env"].get("PLAN_KEY") for step in job["steps"] if "PLANNER_STORE" in step.get("env", {})]
+        for name, job in yaml_of(APPLY)["jobs"].items()
+    }
+    secret = "${{ secrets.PLANNER_PLAN_KEY }}"
+    assert keys == {"plan": [secret], "apply": [secret], "recover": [None]}
+    for name, job in yaml_of(GITLAB).items():
+        for rule in job.get("rules", ()) if isinstance(job, dict) and name != "workflow" else ():
+            on_main = "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH" in rule["if"]
+            signs = "PLANNER_PLAN_KEY" in {**job.get("variables", {}), **rule.get("variables", {})}
+            assert signs == (on_main and name != "planner-recover"), (name, rule)
 
 
 def scripts() -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The recipes for CI run: their own scripts, against a simulated cluster."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -104,7 +105,7 @@ def runner(tmp_path: Path, repository: Repository, planner: Path) -> Runner:
         )
     )
     environment = plain_environment(tmp_path / "bin") | settings(tmp_path) | {"COMMENTS": str(comments)}
-    secrets = {"PLANNER_STORE": f"sqlite:///{tmp_path}/store.db"}
+    secrets = {"PLANNER_STORE": f"sqlite:///{tmp_path}/store.db", "PLANNER_PLAN_KEY": "5e1f" * 16}
     return Runner(repository.folder, tmp_path, secrets, environment)
 
 
@@ -194,6 +195,22 @@ def test_exactly_the_approved_plan_is_applied_or_nothing(
     assert "is not the plan that was reviewed" in altered.log
 
 
+def test_a_plan_of_a_pull_request_is_never_applied(
+    runner: Runner, repository: Repository, cluster: SimulatedCluster
+) -> None:
+    """Whoever gets a plan file of theirs, and its sum, to where the approved one is waited for."""
+    repository.write("kept", "added")
+    planned = runner.run(PLAN, PULL)["plan"]
+    plan = runner.artifacts["plan"] / "plan.json"
+    planned.outputs |= {"changes": "true", "sha256": hashlib.sha256(plan.read_bytes()).hexdigest()}
+    workflow = yaml.safe_load(APPLY.read_text("utf-8"))["jobs"]
+    applied = runner.job(workflow["apply"], PUSH, {}, {"plan": planned})
+    assert applied.result == "failure"
+    assert "it is not signed" in applied.log
+    assert "exit code 6" in applied.summary
+    assert set(map(tuple, cluster.groups().values())) == {("kept",)}
+
+
 def test_recover_is_a_run_of_its_own(runner: Runner, repository: Repository) -> None:
     repository.write("kept", "added")
     runner.run(APPLY, PUSH)  # so that there is a store
@@ -208,7 +225,7 @@ def test_everything_about_a_merge_request(
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(sys.executable)
     environment = plain_environment(planner.parent, tmp_path / "bin") | settings(tmp_path)
-    environment["PLANNER_STORE"] = f"sqlite:///{tmp_path}/store.db"
+    environment |= {"PLANNER_STORE": f"sqlite:///{tmp_path}/store.db", "PLAN_KEY": "5e1f" * 16}
     lab = GitLab(repository.folder, environment)
 
     repository.write("kept", "added")
@@ -227,15 +244,20 @@ def test_everything_about_a_merge_request(
         assert "Planned at c0ffee" in notes[-1]["body"]
         count = len(notes)
 
+        # The plan of a merge request is not signed, and never applied.
+        assert lab.run("planner-apply", merged=True) == 6
+        assert set(map(tuple, cluster.groups().values())) == {("kept",)}
+
         # After the merge; and somebody has changed the cluster before the second apply.
-        assert lab.run("planner-apply") == 0
+        assert lab.run("planner-plan", merged=True) == 0
+        assert lab.run("planner-apply", merged=True) == 0
         assert set(map(tuple, cluster.groups().values())) == {("added", "kept")}
         repository.write("kept", "added", "late")
-        assert lab.run("planner-plan") == 0
+        assert lab.run("planner-plan", merged=True) == 0
         cluster.change_groups("node02", add=["late"])
-        assert lab.run("planner-apply") == 6
+        assert lab.run("planner-apply", merged=True) == 6
         assert "late" not in cluster.groups()["node01"]
-        assert lab.run("planner-recover") == 0
+        assert lab.run("planner-recover", merged=True) == 0
 
         # A guard fails the job, and the same note says why.
         repository.write("{id: kept, state: absent}", "added", more="limits: {max_deletes: 0}\n")
@@ -248,7 +270,7 @@ def test_everything_about_a_merge_request(
     assert lab.run("planner-plan") == 1
     (repository.folder / "plan.json").write_text("{}", encoding="utf-8")
     lab.environment |= {"PLAN_EXIT": "2", "PLAN_SHA256": "0" * 64}
-    assert lab.run("planner-apply") == 1, "a plan file that is not the one of the pipeline"
+    assert lab.run("planner-apply", merged=True) == 1, "a plan file that is not the one of the pipeline"
 
 
 def test_a_cancelled_run_reverses_first(tmp_path: Path) -> None:

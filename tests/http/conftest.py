@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from planner.access import NO_TLS, Credential, Tls
 from planner.clock import SystemClock
 from planner.model import Dialect, Node
 from planner.nodes.client import HttpNodes
@@ -103,8 +105,8 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
     """Start scripted servers; they end with the test."""
     servers: list[ScriptedServer] = []
 
-    def start(*script: Action, listen: bool = True) -> ScriptedServer:
-        servers.append(ScriptedServer(*script, listen=listen))
+    def start(*script: Action, listen: bool = True, tls: ssl.SSLContext | None = None) -> ScriptedServer:
+        servers.append(ScriptedServer(*script, listen=listen, tls=tls))
         return servers[-1]
 
     yield start
@@ -120,12 +122,15 @@ def start(serve: Callable[..., ScriptedServer]) -> Iterator[Start]:
     def begin(
         *script: Action,
         dialect: Dialect | None = None,
+        credential: Credential | None = None,
+        tls: Tls = NO_TLS,
         prefix: str = "",
         url: str = "",
         listen: bool = True,
+        serving: ssl.SSLContext | None = None,
         **settings: Any,
     ) -> Run:
-        server = serve(*script, listen=listen)
+        server = serve(*script, listen=listen, tls=serving)
         dialect = dialect or Dialect()
         permit, clock = Permit(), SystemClock()
         holder: list[Run] = []
@@ -144,7 +149,8 @@ def start(serve: Callable[..., ScriptedServer]) -> Iterator[Start]:
             "permit": permit,
             "on_retry": tell,
         }
-        nodes = HttpNodes([Node("node01", url or server.url + prefix, dialect=dialect)], **options | settings)
+        node = Node("node01", url or server.url + prefix, dialect=dialect, credential=credential, tls=tls)
+        nodes = HttpNodes([node], **options | settings)
         port: Nodes = nodes  # checked by mypy
         assert port is nodes
         clients.append(nodes)

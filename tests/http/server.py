@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 PATIENCE = 10.0
 """Seconds that a test waits for something that must happen; never waited for in a green run."""
@@ -120,9 +121,16 @@ def last(then: Action) -> Action:
 
 
 class ScriptedServer:
-    """Listens on a loopback port; takes the next action of its script for every request."""
+    """Listens on a loopback port; takes the next action of its script for every request.
 
-    def __init__(self, *script: Action, listen: bool = True) -> None:
+    Attributes:
+        tls: with which it listens; None for plain text.
+        shown: the client's certificate of every connection, as its subject's common names.
+    """
+
+    def __init__(self, *script: Action, listen: bool = True, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
+        self.shown: list[str] = []
         self.script: deque[Action] = deque(script)
         self.received: list[Received] = []
         self.connections = 0
@@ -140,7 +148,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def listen(self) -> None:
         """Accept connections from now on."""
@@ -188,7 +196,17 @@ class ScriptedServer:
             self._start(self._serve, sock, self.connections)
 
     def _serve(self, sock: socket.socket, number: int) -> None:
-        with sock, suppress(OSError), sock.makefile("rb") as file:
+        with ExitStack() as stack:
+            stack.enter_context(suppress(OSError))  # a handshake that fails is one
+            stack.enter_context(sock)
+            if self.tls is not None:
+                secured = stack.enter_context(self.tls.wrap_socket(sock, server_side=True))
+                with self._lock:
+                    self._peers.discard(sock)
+                    self._peers.add(secured)
+                    self.shown.append(_common_name(secured))
+                sock = secured
+            file = stack.enter_context(sock.makefile("rb"))
             if self.greeting:  # speaks first, and then no more
                 sock.sendall(self.greeting)
                 return
@@ -204,6 +222,34 @@ class ScriptedServer:
         with self._lock:
             self._peers.discard(sock)
         self.closed_by_client.release()
+
+
+def _common_name(sock: ssl.SSLSocket) -> str:
+    certificate: dict[str, Any] = sock.getpeercert() or {}
+    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    return " ".join(map(str, names))
+
+
+def tunnel(peer: Peer) -> bool:
+    """Answer a CONNECT: connect, and pass everything on, both ways."""
+    host, _, port = peer.request.target.rpartition(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as there:
+        there.settimeout(None)
+        peer.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        back = threading.Thread(target=_pass_on, args=(there, peer.sock), daemon=True)
+        back.start()
+        _pass_on(peer.sock, there)
+        back.join(PATIENCE)
+    return False
+
+
+def _pass_on(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    for end in (source, sink):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 def _read(file: Iterable[bytes], number: int) -> Received | None:

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from planner.model import Dialect, Node, Presence
+from planner.access import Credential, Scheme
+from planner.model import Dialect, Presence
 from planner.nodes.body import LARGEST
 from planner.verdict import Body, Listing, TryEnd, judge_list, judge_read
 from tests.http.conftest import Start, ends
@@ -174,12 +175,9 @@ def test_a_list_that_could_not_be_had_is_no_empty_list(start: Start, action: Act
 
 
 def test_a_list_that_could_not_even_be_asked_for(start: Start) -> None:
-    def unresolved(_: Node) -> str:
-        raise ValueError("no such variable")
-
-    dialect = Dialect(list_path="/v1/group/")
-    run = start(dialect=dialect, authorization=unresolved)
+    missing = Credential(Scheme.BEARER, "env:PLANNER_TEST_UNSET")
+    run = start(dialect=Dialect(list_path="/v1/group/"), credential=missing)
     listing = judge_list(run.list())
     assert listing.groups is None
-    assert "no such variable" in listing.why
+    assert "the environment variable is not set" in listing.why
     assert run.server.received == []

@@ -6,7 +6,8 @@ import pytest
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, SSLError
 
-from planner.nodes.failures import plain, surely_not_connected, words
+from planner.nodes.failures import surely_not_connected, words
+from planner.words import plain
 
 
 def refused() -> NewConnectionError:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from planner import __version__
-from planner.model import Dialect, Node
+from planner.model import Dialect
 from planner.verdict import Effect, Method, TryEnd, judge_write
 from tests.http.conftest import Start, ends
 from tests.http.server import answer, group
@@ -127,24 +127,14 @@ def test_a_prefix_with_a_slash_at_its_end(start: Start) -> None:
 
 def test_headers(start: Start) -> None:
     dialect = Dialect(headers=(("node", "n1"), ("X-Näme".encode().decode("ascii", "ignore"), "schön")))
-    run = start(answer(201), dialect=dialect, authorization=lambda node: f"Bearer of {node.name}")
+    run = start(answer(201), dialect=dialect)
     run.create()
     headers = run.server.received[0].headers
     assert headers["user-agent"] == f"planner/{__version__}"
     assert headers["node"] == "n1"
-    assert headers["authorization"] == "Bearer of node01"
+    assert "authorization" not in headers
     assert headers["x-nme"].encode("latin-1").decode() == "schön"
     assert "cookie" not in headers
-
-
-def test_a_credential_that_does_not_resolve_fails_its_own_calls(start: Start) -> None:
-    def missing(node: Node) -> str:
-        raise LookupError(f"TOKEN_OF_{node.name} is not set")
-
-    run = start(answer(201), authorization=missing)
-    told = run.create()
-    assert ends(told) == [TryEnd.NOT_SENT]
-    assert "TOKEN_OF_node01 is not set" in str(told.tries[0])
 
 
 def test_a_header_that_cannot_be_sent_is_no_suspicion(start: Start) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from planner.access import Credential, Scheme
 from planner.app import applying, asides, check_finished, recovering, status
 from planner.cli.commands import recover as recover_command
 from planner.cli.main import invoke
@@ -335,21 +336,18 @@ def a_run_that_died_an_hour_ago_is_settled_as_one_of_this_second() -> None:
 
 def _all_or_nothing(route: Any) -> Any:
     def with_the_credential_of_another_one(self: Any, node: Node) -> Any:
-        route(self, replace(node, name="node01"))
-        return route(self, node)
+        missing = Credential(Scheme.BEARER, "env:PLANNER_TEST_UNSET")
+        return route(self, replace(node, credential=missing))
 
     return with_the_credential_of_another_one
 
 
 @law("6.5", wrapped(Caller, "_route", _all_or_nothing))
 def a_credential_that_cannot_be_had_fails_its_own_node_only() -> None:
-    def authorization(node: Node) -> str:
-        if node.name == "node01":
-            raise LookupError("there is no variable TOKEN")
-        return ""
-
+    missing = Credential(Scheme.BEARER, "env:PLANNER_TEST_UNSET")
     with SimulatedCluster(2, groups=["a"]) as cluster:
         nodes = [Node(name, url) for name, url in cluster.urls.items()]
+        nodes[0] = replace(nodes[0], credential=missing)
         clock = SystemClock()
         with HttpNodes(
             nodes,
@@ -361,7 +359,6 @@ def a_credential_that_cannot_be_had_fails_its_own_node_only() -> None:
             parallelism=2,
             clock=clock,
             permit=lambda: True,
-            authorization=authorization,
         ) as client:
             for number, node in enumerate(nodes):
                 client.submit(Call(number, Method.READ, "a", node.name, 1))

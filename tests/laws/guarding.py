@@ -78,7 +78,7 @@ def a_plan_file_that_was_altered_is_refused() -> None:
 
 @law(
     "8.2",
-    replaced(codec, "_unusable", lambda origin, why: LookupError(why)),
+    replaced(codec, "unusable", lambda origin, why: LookupError(why)),
     replaced(codec, "_check", nothing),
 )
 def a_plan_file_that_was_cut_off_or_lacks_evidence_is_refused() -> None:

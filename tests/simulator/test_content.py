@@ -80,3 +80,10 @@ def test_a_seed_is_chosen_where_none_is_given() -> None:
 @pytest.mark.parametrize(("given", "used"), [("", ""), ("/", ""), ("api", "/api"), ("/api/x/", "/api/x")])
 def test_a_prefix_has_one_form(given: str, used: str) -> None:
     assert cluster_config(1, prefix=given).prefix == used
+
+
+def test_what_has_no_end_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "groups.txt"
+    path.symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="no regular file"):
+        load_groups(path, NODES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from planner.access import Credential, Scheme, Tls
 from planner.model import Action, Cell, Dialect, Node, Policy, Step, StepState
 from planner.ports import CellMark, Intent, Store
 from planner.store.waiting import Time
@@ -52,7 +53,8 @@ class Bench:
 NODES = (
     Node("n1", "http://n1"),
     Node(
-        "n2", "http://n2:81", labels=(("zone", "a"),), credential="env:TOKEN",
+        "n2", "http://n2:81", labels=(("zone", "a"),), credential=Credential(Scheme.BASIC, "env:TOKEN", "me"),
+        tls=Tls(certificate="file:/run/tls.pem", verify=False),
         dialect=Dialect(path="/v2", missing=(404, 410), list_path="/all", headers=(("X-A", "b"),)),
     ),
 )  # fmt: skip

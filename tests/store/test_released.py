@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import create_engine, text
 
+from planner.access import NO_TLS, Credential, Scheme
 from planner.model import Cell, Managed, Presence, StepState, TransactionState
 from planner.ports import Closing, Watched, Wave
 from planner.store.tables import VERSION
@@ -47,7 +50,9 @@ def test_a_store_of_a_released_version_goes_on(bench: Bench, version: str) -> No
     assert noted == (["set aside by hand"] if version >= "0004" else [])
     unfinished = store.record("c", 4)
     assert unfinished is not None
-    assert unfinished.intent == intent("open")
+    # No version before credentials had schemes sent any, or knew TLS.
+    spoken = replace(NODES[1], credential=Credential(Scheme.BEARER, "env:TOKEN"), tls=NO_TLS)
+    assert unfinished.intent == replace(intent("open"), nodes=(NODES[0], spoken))
     assert unfinished.marks == (
         mark(1, S.STARTED),
         mark(2, S.UNKNOWN, suspect=True, tried=True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from planner.telemetry.metrics import METRICS, push, samples_of, write_textfile
 from planner.telemetry.summary import Doubts, RunSummary
+from tests.strangers import needs_root, sticky, strangers
 from tests.telemetry.receiver import Receiver
 from tests.telemetry.samples import summary, unreadable, waiting
 
@@ -28,6 +31,35 @@ def values(text: str) -> dict[str, float]:
 
 def test_every_metric_is_written_after_a_good_run_and_none_that_is_not_in_the_table() -> None:
     assert samples_of(summary(), NOW).keys() == METRICS.keys()
+
+
+def test_a_textfile_is_no_way_into_another_file(tmp_path: Path) -> None:
+    """Not through its name, not through that of its draft; what is no file stays what it is, unread."""
+    precious, path = tmp_path / "precious", tmp_path / "planner.prom"
+    precious.write_text("old")
+    precious.chmod(0o666)
+    foreseen = f"{path}.{os.getpid()}.{threading.get_ident()}"
+    for link in (path, Path(foreseen)):
+        link.symlink_to(precious)
+    before = os.umask(0)
+    try:
+        assert write_textfile(str(path), summary(), NOW) == ""
+    finally:
+        os.umask(before)
+    assert (precious.read_text(), path.is_symlink(), path.stat().st_mode & 0o777) == ("old", False, 0o644)
+    path.unlink()
+    os.mkfifo(path)
+    assert write_textfile(str(path), unreadable(), NOW) == "it is no regular file"
+    assert path.is_fifo()
+
+
+@needs_root
+def test_a_textfile_is_not_written_into_a_strangers_folder(tmp_path: Path) -> None:
+    folder = sticky(tmp_path / "shared") / "textfile"
+    folder.mkdir()
+    strangers(folder)
+    assert "was made by another user" in write_textfile(str(folder / "planner.prom"), summary(), NOW)
+    assert list(folder.iterdir()) == []
 
 
 def test_a_textfile(tmp_path: Path) -> None:
@@ -91,9 +123,17 @@ def test_a_part_of_a_cluster_is_no_success_of_the_whole() -> None:
 def test_a_textfile_that_cannot_be_written_or_was_somebody_elses(tmp_path: Path) -> None:
     assert "No such file" in write_textfile(str(tmp_path / "no" / "planner.prom"), summary(), NOW)
     path = tmp_path / "planner.prom"
-    path.write_bytes(b"\xff{{")
+    for theirs in (b"\xff{{", '{r="",\u2028=l5'.encode()):  # the second is an IndexError of the parser
+        path.write_bytes(theirs)
+        assert write_textfile(str(path), unreadable(), NOW) == ""
+        assert "planner_last_success_timestamp_seconds" not in values(path.read_text())
+
+
+def test_a_textfile_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "planner.prom"
+    os.mkfifo(path)
     assert write_textfile(str(path), unreadable(), NOW) == ""
-    assert "planner_last_success_timestamp_seconds" not in values(path.read_text())
+    assert values(path.read_text())["planner_last_run_exit_code"] == 1
 
 
 def test_a_push_replaces_only_what_it_knows(receiver: Receiver) -> None:

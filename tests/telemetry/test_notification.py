@@ -56,6 +56,20 @@ def test_what_is_told(about: RunSummary, kind: str | None) -> None:
     assert "\n" not in told["text"]
 
 
+def test_words_of_a_node_call_nobody_and_are_no_link() -> None:
+    """What Slack, Mattermost and others read in a text; the summary has it as it is."""
+    wild = "<!channel> <http://evil.test|ok> @all [x](http://evil.test)\n\x1b[2J\u202e\u034f" + "y" * 5000
+    about = summary(outcome="failed", exit_code=1, error=Complaint("error", "It failed", details=(wild,)))
+    told = notification_of(about)
+    assert told is not None
+    text = told["text"]
+    assert not set("<>@[\n") & set(text)
+    assert text.isprintable()
+    assert "\u034f" not in text
+    assert len(text) < 1100
+    assert told["summary"]["error"]["details"][0].startswith("<!channel>")
+
+
 def test_every_kind_is_told_of_something() -> None:
     assert {kind for _, kind in CASES if kind} == set(KINDS)
 

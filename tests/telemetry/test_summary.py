@@ -13,6 +13,7 @@ import pytest
 from planner.telemetry.outlets import Outlets
 from planner.telemetry.summary import LONGEST, Complaint, Drift, line_of
 from tests.schemas import check_document
+from tests.strangers import needs_root, sticky, strangers
 from tests.telemetry.samples import summary, unreadable, waiting
 
 
@@ -79,6 +80,25 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert told(tmp_path / "link") == []
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_text().endswith("}\n")
+
+
+def test_a_draft_whose_name_could_be_foreseen_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("old")
+    (tmp_path / f".planner-{os.getpid()}-summary").symlink_to(tmp_path / "precious")
+    assert told(tmp_path / "summary.json") == []
+    assert (tmp_path / "precious").read_text() == "old"
+
+
+@needs_root
+def test_where_a_stranger_leads_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("old")
+    link = sticky(tmp_path / "shared") / "summary.json"
+    link.symlink_to(tmp_path / "precious")
+    strangers(link)
+    (warning,) = told(link)
+    assert warning.startswith("The summary cannot be written: ")
+    assert "was made by another user" in warning
+    assert (tmp_path / "precious").read_text() == "old"
 
 
 def test_what_cannot_be_replaced_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
+from planner.access import Credential, Scheme, Tls
 from planner.codec import dump_plan, load_plan
 from planner.errors import (
-    FileInvalid,
     Interrupted,
     NodesUnreadable,
     Refused,
@@ -112,12 +112,6 @@ def test_a_cluster_that_is_pinned_to_another_store_is_refused() -> None:
     assert "the other one" in error.why
     bench.file = desired("a", store=bench.store.id)
     assert bench.plan().has_changes
-
-
-def test_what_this_version_cannot_do_is_refused_and_not_left_out() -> None:
-    bench = Bench("a")
-    bench.file = desired("a", nodes=(replace(NODES[0], credential="env:TOKEN"), *NODES[1:]))
-    assert "`credential` (of node01)" in refused(bench, FileInvalid, bench.plan, 1).what
 
 
 # Applying.
@@ -322,7 +316,8 @@ def test_a_plan_of_another_store_is_refused() -> None:
         ((*NODES, Node("node04", "http://node04")), "node04"),
         ((replace(NODES[0], url="http://moved"), *NODES[1:]), "node01"),
         ((replace(NODES[0], dialect=Dialect(confirm_absent=1)), *NODES[1:]), "node01"),
-        ((replace(NODES[0], credential="env:TOKEN"), *NODES[1:]), "node01"),
+        ((replace(NODES[0], credential=Credential(Scheme.BEARER, "env:TOKEN")), *NODES[1:]), "node01"),
+        ((replace(NODES[0], tls=Tls(verify=False)), *NODES[1:]), "node01"),
         ((replace(NODES[0], name="renamed"), *NODES[1:]), "node01, renamed"),
     ],
 )

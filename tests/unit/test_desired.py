@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from planner.access import Credential, Scheme, Tls
 from planner.desired import parse, parse_nodes
 from planner.errors import WrongUsage
 from planner.model import Dialect, Group, Limits, Presence
@@ -58,13 +59,17 @@ def test_everything_is_taken_over() -> None:
           name: production
           store: abc
           credential: env:SHARED
+          credential_over_http: [two]
+          tls: {ca: "file:/ca.pem", certificate: "file:/cert.pem", key: "file:/key.pem"}
           api: {path: /v2/group, trailing_slash: false, headers: {Node: all, x: "1"}, missing: [404, 410]}
           nodes:
             - name: one
               url: HTTPS://One.Example:443/base/
               labels: {zone: a, rack: r1}
+              tls: {certificate: env:OWN}
               api: {headers: {node: one}, list: {path: /v2/all, field: groups}, confirm_absent: 3}
-            - {name: two, url: "http://two", credential: "file:/run/token", api: {list: /v2/list, path: /x/}}
+            - {name: two, url: "http://two", api: {list: /v2/list, path: /x/},
+               credential: {header: {name: X-Key, value: "file:/run/token"}}}
         limits: {max_deletes: null, max_delete_percent: 100, max_creates: 7}
         prune: true
         groups:
@@ -88,14 +93,16 @@ def test_everything_is_taken_over() -> None:
         list_field="groups",
         confirm_absent=3,
     )
-    assert one.credential == "env:SHARED"
+    assert one.credential == Credential(Scheme.BEARER, "env:SHARED")
+    assert one.tls == Tls(ca="file:/ca.pem", certificate="env:OWN", key="file:/key.pem")
     assert (two.dialect.path, two.dialect.list_path, two.dialect.list_field) == ("/x/", "/v2/list", "")
     assert two.dialect.headers == (("Node", "all"), ("x", "1"))
-    assert two.credential == "file:/run/token"
+    assert two.credential == Credential(Scheme.HEADER, "file:/run/token", "X-Key", over_http=True)
+    assert two.tls == Tls(ca="file:/ca.pem", certificate="file:/cert.pem", key="file:/key.pem")
     assert desired.groups == (
-        Group("a", ("one", "two"), line=16),
-        Group("b", ("one", "two"), line=17),
-        Group("c", ("one",), Presence.ABSENT, line=18),
+        Group("a", ("one", "two"), line=20),
+        Group("b", ("one", "two"), line=21),
+        Group("c", ("one",), Presence.ABSENT, line=22),
     )
     assert desired.limits == Limits(max_deletes=None, max_delete_percent=100, max_creates=7)
     assert (desired.cluster, desired.prune, desired.store, desired.origin) == ("production", True, "abc", "f")
@@ -155,12 +162,12 @@ def test_an_id_in_quotes_can_be_nearly_anything() -> None:
 
 
 def test_nodes_from_the_environment_take_api_and_credential_from_the_file() -> None:
-    cluster = "{name: c, api: {path: /x/}, credential: env:T}"
+    cluster = "{name: c, api: {path: /x/}, credential: env:T, credential_over_http: [one, two]}"
     text = f"version: 1\ncluster: {cluster}\ngroups: [a, {{id: b, nodes: [two]}}]\n"
     desired = parsed(text, " one = HTTP://One:80/p/ ,\n two=http://two, ")
     assert [(n.name, n.url, n.dialect.path, n.credential) for n in desired.nodes] == [
-        ("one", "http://one/p", "/x/", "env:T"),
-        ("two", "http://two", "/x/", "env:T"),
+        ("one", "http://one/p", "/x/", Credential(Scheme.BEARER, "env:T", over_http=True)),
+        ("two", "http://two", "/x/", Credential(Scheme.BEARER, "env:T", over_http=True)),
     ]
     assert [group.nodes for group in desired.groups] == [("one", "two"), ("two",)]
 

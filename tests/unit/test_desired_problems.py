@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CREDENTIAL = "must be `env:NAME` (a variable of the environment) or `file:/path`, never the secret itself"
+CONTROLS = "must not hold control characters, line separators or direction marks"
 DIGITS = "must be a whole number or null, written in plain decimal digits"
 ESCAPE = "is not allowed: write it as an escape in double quotes"
 MANY_MISTAKES = """\
@@ -60,8 +61,22 @@ COLON = (
             "- {id: ..}",
             "9:10: `id` cannot be `.` or `..`: on the way to a node that would become another path",
         ),
-        ('- "a\\n"', "9:5: a group must not hold control characters"),
-        ('- {id: "a\\x85"}', "9:10: `id` must not hold control characters"),
+        ('- "a\\n"', f"9:5: a group {CONTROLS}"),
+        (
+            '- {id: "a\\x85"}',
+            f"9:10: `id` {CONTROLS}",
+        ),
+        *(
+            (
+                f'- "a\\u{mark}b"',
+                f"9:5: a group {CONTROLS}",
+            )
+            for mark in ("061c", "200e", "200f", "2028", "2029", "202a", "202e", "2066", "2069")
+        ),
+        (
+            '- {id: "a\\u202Eb"}',
+            f"9:10: `id` {CONTROLS}",
+        ),
         ("- " + "x" * 1025, "9:5: a group must not be longer than 1024 characters"),
         ("- {id: " + "x" * 1025 + "}", "9:10: `id` must not be longer than 1024 characters"),
         ("- {}", "9:5: the key `id` is missing in a group"),
@@ -165,11 +180,11 @@ def node_line(line: str, *, api: str = "") -> str:
         ("{name: b, url: 'http://b', labels: {'': a}}", "6:41: the key `` in `labels` must not be empty"),
         (
             "{name: b, url: 'http://b', labels: {\"a\\e[31m\": a}}",
-            "6:41: the key `a\\x1b[31m` in `labels` must not hold control characters",
+            f"6:41: the key `a\\x1b[31m` in `labels` {CONTROLS}",
         ),
         (
-            "{name: b, url: 'http://b', credential: hunter2}",
-            f"6:44: `credential` {CREDENTIAL}",
+            "{name: b, url: 'https://b', credential: hunter2}",
+            f"6:45: `credential` {CREDENTIAL}",
         ),
     ],
 )
@@ -257,6 +272,8 @@ def test_a_bad_api_of_one_node() -> None:
             "ü: \0\n".encode(),
             [f"1:4: the character `\\x00` {ESCAPE}"],
         ),
+        ("a: b  # \u202e", [f"1:9: the character `\\u202e` {ESCAPE}"]),
+        ("a: \u2066b", [f"1:4: the character `\\u2066` {ESCAPE}"]),
         ("a: \ud800", [f"1:4: the character `\\ud800` {ESCAPE}"]),
         ("version: 1\n---\nversion: 1\n", ["2:1: a second document begins here: the file must hold one"]),
         ("[" * 100_000, ["1:51: nested more than 50 levels deep"]),

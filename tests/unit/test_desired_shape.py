@@ -27,6 +27,8 @@ GOOD: dict[str, Any] = {
         "name": "c",
         "store": "s",
         "credential": "env:A",
+        "credential_over_http": ["a", "b", "d"],
+        "tls": {"ca": "file:/ca", "certificate": "file:/c", "key": "env:K"},
         "api": {
             "path": "/p",
             "trailing_slash": False,
@@ -43,6 +45,9 @@ GOOD: dict[str, Any] = {
         "nodes": [
             {"name": "a", "url": "http://a", "labels": {"zone": "a"}, "api": {"list": "/l"}},
             {"name": "b", "url": "http://b", "credential": "file:/x", "api": {"list": None}},
+            {"name": "d", "url": "http://d", "credential": {"basic": {"user": "u", "password": "env:P"}}},
+            {"name": "e", "url": "https://e", "credential": {"header": {"name": "X", "value": "env:V"}}},
+            {"name": "f", "url": "https://f", "credential": {"bearer": "env:B"}, "tls": {"verify": False}},
         ],
     },
     "limits": {"max_deletes": 1, "max_delete_percent": None, "max_creates": 3},

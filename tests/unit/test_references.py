@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from planner import references
 from planner.errors import SecretUnresolved
 from planner.references import MAX_SECRET, resolve
 
@@ -68,11 +69,21 @@ def test_a_variable_that_is_no_secret(monkeypatch: pytest.MonkeyPatch, value: st
         resolve("env:NODE_TOKEN", purpose="the token")
 
 
-@pytest.mark.parametrize("path", ["missing", "", "pipe"], ids=["missing", "folder", "pipe"])
-def test_what_is_no_file_is_refused_at_once(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("missing", "No such file"),
+        ("", "s a directory"),
+        ("pipe", "no regular file"),
+        ("zero", "no regular file"),
+    ],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, path: str, why: str) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(SecretUnresolved):
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(SecretUnresolved) as caught:
         resolve(f"file:{tmp_path}/{path}", purpose="the token")
+    assert why in caught.value.why
 
 
 @pytest.mark.parametrize(
@@ -93,3 +104,10 @@ def test_what_is_no_reference_is_not_repeated_since_it_may_be_the_secret(referen
         resolve(reference, purpose="the token")
     assert PLANTED not in repr(vars(caught.value))
     assert "env:NAME" in caught.value.why
+
+
+def test_a_secret_that_is_part_of_another_leaves_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "_KNOWN", set())
+    for secret in ("abcd", "abcdefgh", "efgh", "xyz", ""):
+        references.remember(secret)
+    assert references.hide("abcdefgh, abcd, xyz") == "•••, •••, xyz"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planner.model import Cell, Presence, Seen, StepState
-from planner.views.layout import wrap
+from planner.views.layout import Span, harmless, plain, wrap
 from planner.views.summary import Summary, rows_of, summarize
 from planner.views.words import cut, duration, shorten, shown, width_of
 from tests.views.samples import EXAMPLE, MIXED, Screen, plan, record
@@ -26,11 +26,44 @@ def test_shorten(text: str, columns: int, cut: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["\x00", "\x1b", "\x7f", "\x9b", "\u200b", "\u202e", "\u2028", "\ud800", "\ue000"]
+    "raw",
+    [
+        *("\x00", "\x1b", "\x7f", "\x9b", "\u200b", "\u202e", "\u2028", "\ud800", "\ue000"),
+        *("\u034f", "\u115f", "\u2800", "\u3164", "\ufe0f", "\uffa0", "\U000e0100"),
+    ],
 )
 def test_what_is_not_shown_raw(raw: str) -> None:
     assert shown(raw).isascii()
     assert shown(raw).startswith("\\")
+
+
+@pytest.mark.parametrize(
+    "command", ["##[error]", "a ##[set-output name=b]c", "##vso[task.x]", "##teamcity[x]"]
+)
+def test_no_command_to_a_build_server_is_shown(command: str) -> None:
+    assert shown(command) == command.replace("##", r"#\x23")
+    assert shown(shown(command)) == shown(command)
+
+
+@pytest.mark.parametrize("text", ["## a", "a#b", "##", "#[a]", "##A["])
+def test_what_is_no_command_is_shown(text: str) -> None:
+    assert shown(text) == text
+
+
+@pytest.mark.parametrize(
+    ("spans", "begins"),
+    [
+        (("::error::a",), r"\x3a:error::a"),
+        (("    ", "::error::a"), r"    \x3a:error::a"),
+        (("\u3000", "", " ::a"), "\u3000 " + r"\x3a:a"),
+        ((":", ":a::b"), r"\x3a:a::b"),
+        (("a ::error::b",), "a ::error::b"),
+        ((":a",), ":a"),
+        ((), ""),
+    ],
+)
+def test_no_line_begins_like_a_command(spans: tuple[str, ...], begins: str) -> None:
+    assert plain(harmless(tuple(Span(text, "bold") for text in spans))) == begins
 
 
 def test_what_is_shown_raw() -> None:

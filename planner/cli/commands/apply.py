@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,10 @@ import click
 
 from planner.cli.completion import complete_nodes
 from planner.cli.crews import reads_of, reads_to_apply
-from planner.cli.files import read_plan
+from planner.cli.keys import open_plan_file, plan_keys
 from planner.cli.options import (
     OUTLETS,
+    PLAN_KEY,
     WORKERS,
     Command,
     allowance_options,
@@ -23,6 +23,7 @@ from planner.cli.options import (
 )
 from planner.cli.session import Session
 from planner.errors import Interrupted, WrongUsage
+from planner.inputs import asks_nobody
 
 if TYPE_CHECKING:
     from planner.app import Allowances
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 @allowance_options
 @format_option
 @quiet_option
-@settings_options(also=OUTLETS | WORKERS)
+@settings_options(also=OUTLETS | WORKERS | PLAN_KEY)
 def command(
     *,
     plan_file: Path | None,
@@ -77,13 +78,13 @@ def command(
     with Session(flags, output, quiet=quiet, events=True, watched_as="apply") as session:
         if plan_file is not None:
             _check_alone(allowances != Allowances(), scope)
-        elif not yes and (session.reads_stdin or _is_for_machines(session, output) or not sys.stdin.isatty()):
+        elif not yes and (session.reads_stdin or _is_for_machines(session, output) or asks_nobody()):
             raise WrongUsage(
                 "There is no terminal to ask at, and nothing was changed",
                 next="review a plan file (planner plan --out plan.json), or pass --yes",
             )
         desired = session.desired()
-        loaded = _load(plan_file)
+        loaded = _load(plan_file, session)
         if loaded is not None:
             session.view.loaded(loaded)
         first = _canaries(canary, desired, loaded.scope.patterns if loaded and loaded.scope else scope)
@@ -119,10 +120,12 @@ def _check_alone(allows: bool, scope: Scope) -> None:
             )
 
 
-def _load(path: Path | None) -> Plan | None:
-    from planner import codec
-
-    return None if path is None else codec.load_plan(read_plan(path), str(path))
+def _load(path: Path | None, session: Session) -> Plan | None:
+    """The plan file's plan, if there is one. The keys must be there anyhow: they are set for a reason."""
+    if path is None:
+        plan_keys(session.settings)
+        return None
+    return open_plan_file(path, session.settings, session.view).plan
 
 
 def _plan(session: Session, desired: Desired, allowances: Allowances, scope: Scope) -> Plan:

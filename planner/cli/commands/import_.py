@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from planner.cli.options import NODES_ONLY, Command, format_option, quiet_option
 from planner.cli.session import STDIN, Session
 from planner.errors import FileInvalid, NodesUnreadable, PlannerError, WrongUsage
 from planner.hints import OTHER_LIST
+from planner.inputs import MIB, read_standard_input
 from planner.model import Presence
 from planner.words import named
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from planner.model import Desired
     from planner.results import Imported
+
+MAX_IDS = 10 * MIB
+"""Bytes of ids on standard input: as many as a file of groups may hold."""
 
 
 @click.command(cls=Command)
@@ -152,9 +155,11 @@ def _lines(*, stdin_taken: bool) -> Iterator[str]:
     if stdin_taken:
         raise WrongUsage("Standard input is the file already", next="name the file with --file")
     try:
-        text = sys.stdin.buffer.read().decode("utf-8-sig")
+        text = read_standard_input(MAX_IDS).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise WrongUsage("Standard input is not UTF-8") from error
+    except OSError as error:
+        raise WrongUsage("Standard input cannot be read", why=error.strerror or str(error)) from error
     yield from filter(None, map(str.strip, text.split("\n")))
 
 

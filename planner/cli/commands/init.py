@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from planner.cli.files import write_private, write_public
 from planner.errors import PlannerError
 from planner.settings import env_example
 
@@ -26,17 +27,10 @@ def command(*, force: bool) -> None:
             f"{groups} exists, and nothing was written", next="choose another folder, or pass --force"
         )
     example = resources.files("planner") / "schemas" / "groups.example.yaml"
-    try:
-        groups.write_text(example.read_text("utf-8"), encoding="utf-8")
-        click.echo(f"Wrote {groups}")
-        if settings.exists():
-            click.echo(f"Kept {settings}")
-        else:
-            settings.write_text(env_example(), encoding="utf-8")
-            click.echo(f"Wrote {settings}: every setting, commented out")
-    except OSError as error:
-        raise PlannerError(
-            f"{error.filename} cannot be written",
-            why=error.strerror or str(error),
-            next="choose a folder that you may write to",
-        ) from error
+    write_public(groups, (example.read_text("utf-8"),))
+    click.echo(f"Wrote {groups}")
+    if settings.exists():
+        click.echo(f"Kept {settings}")
+    else:
+        write_private(settings, (env_example(),))  # a password may come to stand in it
+        click.echo(f"Wrote {settings}: every setting, commented out")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.cli.crews import reads_of
+from planner.cli.keys import signing_key
 from planner.cli.options import (
+    PLAN_KEY,
     WORKERS,
     Command,
     allowance_options,
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 @allowance_options
 @report_options
 @quiet_option
-@settings_options(also=WORKERS)
+@settings_options(also=WORKERS | PLAN_KEY)
 def command(
     *,
     out: Path | None,
@@ -66,6 +68,7 @@ def command(
 
     outputs = Outputs(out, reports)
     with Session(flags, output, quiet=quiet) as session:
+        key = signing_key(session.settings)
         desired = session.desired()
         store = session.store()
         doubts = warn_of_unfinished(session, desired, saves=out is not None)
@@ -82,7 +85,7 @@ def command(
                 saved=outputs.saved,
                 beside=outputs.names,
                 doubts=doubts,
-            ),
+            ).signed_by(key),
         )
         if detailed_exitcode and plan.refusals:
             return Refused.exit_code

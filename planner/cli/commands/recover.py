@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--api-from-file",
     is_flag=True,
-    help="Speak to the nodes as `cluster.api` in the file says now, not as the journal does.",
+    help="Speak to the nodes as the file says now (`api`, `credential`, `tls`), not as the journal does.",
 )
 @click.option(
     "--forget",
@@ -77,8 +77,9 @@ def command(
     It uses the nodes of the journal, never those of the file. After a run that died it first waits one settle
     time, since that run's last requests may still take effect.
 
-    Where an undo was turned down because `cluster.api` is wrong, correct the file and pass --api-from-file: a
-    node that has the same URL in the file is then spoken to as the file says.
+    Where an undo was turned down because `cluster.api` is wrong, or a credential is found elsewhere by now,
+    correct the file and pass --api-from-file: a node that has the same URL in the file is then spoken to as
+    the file says.
 
     A cell that cannot be brought back may be set aside by hand (--skip, --accept). That closes the
     transaction, and leaves the cell marked: `planner status` names it until a later apply has verified it.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from planner.cli.completion import complete_transactions
-from planner.cli.files import read_plan
+from planner.cli.keys import open_plan_file
 from planner.cli.options import (
     MOST_TRANSACTIONS,
+    PLAN_KEY,
     STORE_ONLY,
     Command,
     cluster_option,
@@ -20,10 +21,6 @@ from planner.cli.options import (
 from planner.cli.reports import Outputs
 from planner.cli.session import Session
 from planner.errors import WrongUsage
-
-if TYPE_CHECKING:
-    from planner.views import View
-
 
 NUMBER = click.IntRange(1, MOST_TRANSACTIONS)
 
@@ -50,14 +47,15 @@ class Subject(click.Path):
 @click.argument("subject", metavar="TX|PLAN", type=Subject())
 @cluster_option
 @report_options
-@settings_options(STORE_ONLY)
+@settings_options(STORE_ONLY | PLAN_KEY)
 def command(
     *, subject: int | Path, cluster: str | None, output: str, reports: tuple[Path, ...], **flags: str | None
 ) -> None:
     """Show one transaction, or a saved plan.
 
     Of a transaction: who ran it and when, how it ended, and what became of its steps. A plan file is checked
-    against its digest and shown as `planner plan` showed it; no node and no store is asked.
+    against its digest, and with --plan-key against its signature, and shown as `planner plan` showed it; no
+    node and no store is asked.
 
     \b
     Examples:
@@ -71,7 +69,7 @@ def command(
             raise WrongUsage("--cluster says whose transaction is meant, and a plan file needs none")
         outputs = Outputs(None, reports, reads=subject)
         with Session(flags, output) as session:
-            _show_plan(subject, session.view, outputs)
+            _show_plan(subject, session, outputs)
         return
     if reports or output not in ("text", "json"):
         raise WrongUsage(
@@ -85,9 +83,9 @@ def command(
         session.view.transaction(find_transaction(store, session.cluster(cluster), subject))
 
 
-def _show_plan(path: Path, view: View, outputs: Outputs) -> None:
-    from planner import codec
+def _show_plan(path: Path, session: Session, outputs: Outputs) -> None:
     from planner.views.report import report_of
 
-    plan = codec.load_plan(read_plan(path), str(path))
-    outputs.write(view, report_of(plan, saved=str(path), offline=True, beside=outputs.names))
+    opened = open_plan_file(path, session.settings, session.view)
+    report = report_of(opened.plan, saved=str(path), offline=True, beside=outputs.names)
+    outputs.write(session.view, report.signed_by(opened.key))

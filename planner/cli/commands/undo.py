@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from planner.cli.keys import signing_key
 from planner.cli.options import (
+    PLAN_KEY,
     Command,
     guard_options,
     quiet_option,
@@ -31,7 +33,7 @@ from planner.errors import ChangesPending, Refused
 @guard_options
 @report_options
 @quiet_option
-@settings_options()
+@settings_options(also=PLAN_KEY)
 def command(
     *,
     number: int,
@@ -60,6 +62,7 @@ def command(
 
     outputs = Outputs(out, reports)
     with Session(flags, output, quiet=quiet) as session:
+        key = signing_key(session.settings)
         desired = session.desired()
         store = session.store(create=False)
         doubts = warn_of_unfinished(session, desired, saves=out is not None)
@@ -75,7 +78,7 @@ def command(
                 undoes=number,
                 beside=outputs.names,
                 doubts=doubts,
-            ),
+            ).signed_by(key),
         )
         if detailed_exitcode and plan.refusals:
             return Refused.exit_code

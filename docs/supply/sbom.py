@@ -1,6 +1,6 @@
 """The software bill of materials: everything that planner runs on, as CycloneDX JSON.
 
-``python -m supply.sbom FILE`` writes it (``make sbom`` does). It is made from the lock and the page of
+``python -m docs.supply.sbom FILE`` writes it (``make sbom`` does). It is made from the lock and the page of
 licences, not from what happens to be installed, and holds no address: the same commit yields the same bytes
 anywhere. Its time is SOURCE_DATE_EPOCH, or left out; its serial number is made from what it says.
 """
@@ -23,8 +23,8 @@ from cyclonedx.model.component import Component, ComponentScope, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from supply import licences
-from supply.lock import Locked, Runtime, read
+from docs.supply import licences
+from docs.supply.lock import Locked, Runtime, read
 
 _SPACE = uuid.uuid5(uuid.NAMESPACE_OID, "planner sbom")
 
@@ -103,5 +103,5 @@ def main(path: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:  # noqa: PLR2004
-        sys.exit("usage: python -m supply.sbom FILE")
+        sys.exit("usage: python -m docs.supply.sbom FILE")
     main(Path(sys.argv[1]))

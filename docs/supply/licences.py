@@ -1,6 +1,6 @@
 """The licence of everything that planner runs on, and which licences are let in.
 
-``python -m supply.licences`` writes docs/reference/licences.md (``make docs`` does), or says what stands
+``python -m docs.supply.licences`` writes docs/reference/licences.md (``make docs`` does), or says what stands
 against it: a licence that nobody let in, or one that is not known. tests/deploy/test_licences.py holds that
 the page is of this lock.
 
@@ -20,7 +20,7 @@ from typing import Protocol
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-from supply.lock import ROOT, Locked, Runtime, read
+from docs.supply.lock import ROOT, Locked, Runtime, read
 
 PAGE = ROOT / "docs" / "reference" / "licences.md"
 
@@ -66,7 +66,7 @@ NAMES = {
 """Classifiers that mean one licence. `BSD License` may be any of several."""
 
 HEAD = """\
-<!-- Written by supply/licences.py (make docs): a change here is lost. -->
+<!-- Written by docs/supply/licences.py (make docs): a change here is lost. -->
 # Licences
 
 planner itself is under the licence {licence}. This is everything that it runs on, on any platform and with
@@ -166,7 +166,7 @@ def of(packages: tuple[Locked, ...], known: Mapping[tuple[str, str], str]) -> di
         elif here:
             problems.append(
                 f"{package.name} {package.version}: its metadata names no licence that is understood. "
-                "Read the text that comes with it, and add it to REVIEWED in supply/licences.py."
+                "Read the text that comes with it, and add it to REVIEWED in docs/supply/licences.py."
             )
         else:
             problems.append(
@@ -186,7 +186,7 @@ def against(name: str, licence: str) -> Iterator[str]:
         if one not in ALLOWED or (only and name not in only):
             yield (
                 f"{name}: {one} is not let in{' for it' if one in ALLOWED else ''}. Do without it, or add it "
-                "to ALLOWED in supply/licences.py and say why."
+                "to ALLOWED in docs/supply/licences.py and say why."
             )
 
 

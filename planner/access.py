@@ -1,0 +1,108 @@
+"""How a node knows us, and how we know it: credentials and TLS, as references only. No secret is ever here.
+
+A reference is ``env:NAME`` or ``file:/path``; `planner.references` resolves it where the request is made.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+class Scheme(enum.StrEnum):
+    """How a credential is sent."""
+
+    BEARER = "bearer"
+    """``Authorization: Bearer …`` (RFC 6750)."""
+    BASIC = "basic"
+    """``Authorization: Basic …``, the user's name and a password (RFC 7617)."""
+    HEADER = "header"
+    """A header of its own, such as ``X-API-Key``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a node is shown with every request.
+
+    Attributes:
+        scheme: how it is sent.
+        secret: where the token, the password or the header's value is found: a reference.
+        name: the user of `BASIC`, the header of `HEADER`.
+        over_http: whether it may leave this machine unencrypted; somebody has allowed it by the node's name.
+    """
+
+    scheme: Scheme
+    secret: str
+    name: str = ""
+    over_http: bool = False
+
+    @property
+    def header(self) -> str:
+        """The name of its header."""
+        return self.name if self.scheme is Scheme.HEADER else "Authorization"
+
+
+def credential_of(data: object) -> Credential | None:
+    """The credential of plain JSON data.
+
+    A version that knew no schemes wrote text, empty where there was none; it sent none of them.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if data is None or data == "":
+        return None
+    if isinstance(data, str):
+        return Credential(Scheme.BEARER, data)
+    if not isinstance(data, dict):
+        raise TypeError("a credential is neither text nor an object")
+    return Credential(**{**data, "scheme": Scheme(data["scheme"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How a node is known by its certificate, and we by ours. Of no effect without https.
+
+    Attributes:
+        ca: the authorities that are believed, as PEM, and no others; empty: those that requests believes.
+        certificate: our certificate and those between it and its authority, as PEM; empty: none is shown.
+        key: its private key, as PEM; empty: it is in `certificate`.
+        verify: whether the node's certificate is looked at. Without, anybody may be the node.
+    """
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    verify: bool = True
+
+
+NO_TLS = Tls()
+"""What a node has whose file says nothing of TLS: the defaults, not plain text."""
+
+
+OWN_VARIABLES = "env:PLANNER_"
+"""Where references to planner's own settings begin: the store's password, the webhook, the key of plans."""
+
+
+def is_own(reference: str) -> bool:
+    """Whether a reference leads to a secret of planner's own.
+
+    No node is ever shown one: who may propose a file could name a node of theirs, and have it sent there.
+    """
+    return reference.startswith(OWN_VARIABLES)
+
+
+def leaves_machine(url: str) -> bool:
+    """Whether a canonical URL without TLS leads to another host than this one: all can read what is sent."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.scheme == "http" and not (host == "localhost" or _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
