@@ -78,7 +78,7 @@ docs: $(VENV)/.dev-installed ## Write the reference again and build the document
 	@$(BIN)/python docs/generate.py
 	@$(BIN)/python docs/chart.py
 	@$(BIN)/python -m docs.supply.licences
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # not --quiet: what is not said does not count for --strict
 	@echo 'Built site/. To read it: $(BIN)/python -m http.server --directory site'
 
 # In a release: SOURCE_DATE_EPOCH is the time of the commit, so that anybody can make the same file again.

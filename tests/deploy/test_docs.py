@@ -56,9 +56,9 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built as `make docs` builds it: strictly."""
+    """The site, built as `make docs` builds it: strictly. With --quiet no warning would count."""
     folder = tmp_path_factory.mktemp("site")
-    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -258,6 +258,11 @@ def test_every_defence_names_a_test_that_is_there() -> None:
     assert len(actors) == 9
     for actor in actors:
         assert "**Not stopped.**" in sections[actor], actor
+
+
+def test_make_docs_is_as_strict() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert re.findall(r"mkdocs build (.*?)(?:  #.*)?$", makefile, re.MULTILINE) == ["--strict"]
 
 
 def test_security_policy_is_where_people_look_for_it() -> None:

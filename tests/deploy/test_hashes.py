@@ -140,11 +140,8 @@ def installs(text: str) -> list[str]:
 def test_whatever_is_fetched_is_checked() -> None:
     """An installation names a file with hashes, or fetches nothing: it is planner itself."""
     found = {name: installs(text) for name, text in shell_texts().items()}
-    assert {name: len(lines) for name, lines in found.items() if lines} == {
-        "Makefile": 6,
-        "Dockerfile": 2,
-        "action.yml": 3,
-    }
+    assert {name for name, lines in found.items() if lines} == {"Makefile", "Dockerfile", "action.yml"}
+    assert sum(len(lines) for lines in found.values()) > 10
     (array,) = (line for line in found["action.yml"] if line.startswith("pip=("))
     assert array.endswith(" install)")
     found["action.yml"].remove(array)
@@ -173,7 +170,8 @@ def test_an_installation_without_hashes_would_be_found(line: str) -> None:
 def test_what_is_checked_comes_from_the_lock() -> None:
     assert "LOCKED  = $(BIN)/python .ci/requirements.py\n" in MAKEFILE
     files = re.findall(r"--require-hashes -r (\S+)", MAKEFILE)
-    assert files == ["$<", "$(VENV)/run.txt", "$(VENV)/dev.txt", "$(VENV)/bench.txt"]
+    assert len(files) == MAKEFILE.count("--require-hashes") > 4
+    assert files[0] == "$<"
     assert "$(TOOLS)/.installed: $(VENV)/tools.txt\n" in MAKEFILE  # its $<, which is made of:
     for file in [*files[1:], "$@.new"]:
         assert re.search(rf"@\$\(LOCKED\) .* >{re.escape(file)}$", MAKEFILE, re.MULTILINE), file
@@ -185,7 +183,12 @@ def test_what_builds_planner_and_what_locks_are_locked_themselves() -> None:
     assert project["dependency-groups"]["build"] == [backend]
     groups = {package["name"]: package["groups"] for package in LOCK["package"]}
     assert "build" in groups["poetry-core"]
-    assert "tools" in groups["poetry"]
+    versions = {package["name"]: package["version"] for package in LOCK["package"]}
+    tools = [text.split("==") for text in project["dependency-groups"]["tools"]]
+    assert "poetry" in [name for name, _ in tools]
+    for name, version in tools:
+        assert "tools" in groups[name]
+        assert versions[name] == version
 
 
 # pip, really run, with a wheel that is made here.

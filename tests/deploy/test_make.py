@@ -55,7 +55,7 @@ def test_make_demo_installs_no_development_tool(tmp_path: Path) -> None:
 
 def test_make_fuzz_installs_its_fuzzer_from_the_lock_and_runs_every_target(tmp_path: Path) -> None:
     planned = make("--dry-run", "fuzz", f"VENV={tmp_path}/venv", "FUZZ_SECONDS=7").stdout
-    assert "--with build,dev,docs,fuzz" in planned
+    assert "--with dev --with docs --with fuzz >" in planned
     assert planned.count("--require-hashes") == 2
     assert "-max_total_time=7" in planned
     for target in TARGETS:
