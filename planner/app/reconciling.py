@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from planner.ports import Store
 
 
-def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = False) -> None:
+def check_reviewed(
+    desired: Desired, store: Store, *, apply_changes: bool = False, signed_only: bool = False
+) -> None:
     """Refuse to repair towards a file that is not the one last applied.
 
     Args:
@@ -20,6 +22,7 @@ def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = Fals
         apply_changes: whether a file that was never applied, or only in part, will do: what deploys it is
             the review. One that was applied before the last one will never do: it is what a machine holds
             that got no update.
+        signed_only: whether changes come by signed plans alone: then `apply_changes` does not matter.
 
     Raises:
         StalePlan: it is another file, or an older one.
@@ -39,6 +42,13 @@ def check_reviewed(desired: Desired, store: Store, *, apply_changes: bool = Fals
             f"{desired.origin} is older than what was applied last, and nothing was changed",
             why="this very file was applied, and another one came after it",
             next="bring this machine the newest file; if the older one is meant, apply it: planner apply",
+        )
+    if signed_only and apply_changes:
+        raise StalePlan(
+            f"{desired.origin} is not the file that was applied last, and nothing was changed",
+            why="its differences are changes; with a key for plans (PLANNER_PLAN_KEY) only a signed plan may "
+            "bring them, whatever --apply-changes says",
+            next="where the key is: planner plan --out plan.json, then planner apply plan.json",
         )
     if not apply_changes:
         raise StalePlan(

@@ -195,3 +195,24 @@ def test_a_plan_file_has_a_largest_size(tmp_path: Path, monkeypatch: pytest.Monk
         read_plan(file)
     assert caught.value.why == "it is larger than 2 KB"
     assert os.fspath(file) in caught.value.what
+
+
+def test_with_a_key_a_scheduled_run_repairs_drift_and_brings_no_change(
+    signing: Shop, cluster: SimulatedCluster
+) -> None:
+    """Changes come by signed plans; what deploys the file is no review any more."""
+    changed = signing.run("reconcile", "--apply-changes")
+    assert changed.code == 6
+    assert "only a signed plan may bring them" in " ".join(changed.err.split())
+    assert signing.run("reconcile", "--mode", "report", "--apply-changes").code == 6
+    assert "a" not in cluster.groups()["node01"]
+    assert signing.run("plan", "--out", "plan.json").code == 0
+    assert signing.run("apply", "plan.json").code == 0
+    cluster.change_groups("node01", remove=["a"])
+    assert signing.run("reconcile", "--apply-changes").code == 0
+    assert "a" in cluster.groups()["node01"]
+    use(signing, "gone")
+    assert signing.run("reconcile").code == 1, "a key that is missing is never no key"
+    use(signing)
+    signing.file("kept", "a", "b")
+    assert signing.run("reconcile", "--apply-changes").code == 0

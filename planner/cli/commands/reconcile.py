@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from planner.cli.crews import reads_of, reads_to_apply
-from planner.cli.options import UNATTENDED, WORKERS, Command, format_option, quiet_option, settings_options
+from planner.cli.keys import plan_keys
+from planner.cli.options import (
+    PLAN_KEY,
+    UNATTENDED,
+    WORKERS,
+    Command,
+    format_option,
+    quiet_option,
+    settings_options,
+)
 from planner.cli.session import Session
 from planner.errors import ChangesPending, FileInvalid, Locked, PlannerError, StalePlan, WrongUsage
 
@@ -33,15 +42,16 @@ if TYPE_CHECKING:
 )
 @format_option
 @quiet_option
-@settings_options(also=UNATTENDED | WORKERS)
+@settings_options(also=UNATTENDED | WORKERS | PLAN_KEY)
 def command(*, apply_changes: bool, mode: str, output: str, quiet: bool, **flags: str | None) -> int:
     """Finish what a dead run left, then repair drift. Never asks; made for a scheduler.
 
     What a dead run left is finished also where the file cannot be used.
 
     It repairs towards the file that was applied last. Another file is a change, not drift: it is reported
-    (exit 6) and not applied, unless --apply-changes says that what deploys the file is the review. Every
-    limit and protection counts, and nothing can be allowed here.
+    (exit 6) and not applied, unless --apply-changes says that what deploys the file is the review. With
+    --plan-key only a signed plan brings changes, and --apply-changes does not. Every limit and protection
+    counts, and nothing can be allowed here.
 
     Changes that failed are shown each time (exit 2), and tried again only after a pause. It doubles while
     they fail the same way.
@@ -112,12 +122,13 @@ def _repair(session: Session, desired: Desired, lease: Lease, *, apply_changes: 
     from planner.app import apply_plan, check_elsewhere, check_pause, check_reviewed, make_plan
 
     store, policy = session.store(), session.settings.policy()
+    signed_only = bool(plan_keys(session.settings))  # before any request: a missing key is never no key
     check_elsewhere(store, desired)
     with session.world(desired.nodes, reads=reads_of(desired)) as world:
         plan = make_plan(desired, store, policy, world)
     _show(session, plan, desired)
     try:
-        check_reviewed(desired, store, apply_changes=apply_changes)
+        check_reviewed(desired, store, apply_changes=apply_changes, signed_only=signed_only)
     except StalePlan as stale:
         if not plan.is_empty:
             raise
@@ -145,6 +156,7 @@ def _show(session: Session, plan: Plan, desired: Desired) -> None:
 def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
     from planner.app import check_elsewhere, check_finished, check_reviewed, make_plan
 
+    signed_only = bool(plan_keys(session.settings))
     store = session.store()
     holder = store.holder(desired.cluster)
     if holder is not None:
@@ -159,6 +171,6 @@ def _report(session: Session, desired: Desired, *, apply_changes: bool) -> int:
         plan = make_plan(desired, store, session.settings.policy(), world)
     _show(session, plan, desired)
     if plan.has_changes:
-        check_reviewed(desired, store, apply_changes=apply_changes)
+        check_reviewed(desired, store, apply_changes=apply_changes, signed_only=signed_only)
     session.view.unapplied(plan)
     return ChangesPending.exit_code if plan.has_changes else 0
