@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.parse import urlsplit
 
 
@@ -80,6 +81,19 @@ class Tls:
 
 NO_TLS = Tls()
 """What a node has whose file says nothing of TLS: the defaults, not plain text."""
+
+
+class _Node(Protocol):
+    @property
+    def credential(self) -> Credential | None: ...
+    @property
+    def tls(self) -> Tls: ...
+
+
+def references_of(node: _Node) -> tuple[str, ...]:
+    """Every reference that a node's requests need."""
+    secret = node.credential.secret if node.credential else ""
+    return tuple(filter(None, (secret, node.tls.ca, node.tls.certificate, node.tls.key)))
 
 
 OWN_VARIABLES = "env:PLANNER_"

@@ -12,6 +12,7 @@ import click
 
 from planner import __version__
 from planner.cli import logs
+from planner.cli.keys import check_places
 from planner.clock import SystemClock
 from planner.control import RunControl
 from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
@@ -249,6 +250,7 @@ class Session:
         from planner.transaction import World
 
         s = self.settings
+        check_places(nodes, s.references)
         self._warn_of_strangers(nodes)
         with ExitStack() as stack:
             reporter = LogReporter(stack.enter_context(self.view.reporter()))

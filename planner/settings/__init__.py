@@ -62,6 +62,7 @@ class Settings:
         nodes: the text of PLANNER_NODES; None where it is not set.
         settle: None means twice the read time-out; `settle_time` is what counts.
         grace: None means no limit.
+        references: patterns of the references that a file may hold; empty: any.
         plan_key: references to the keys for plan files.
         store: a SQLAlchemy URL; empty only where this user has no state directory (a warning says so).
         warnings: sentences for the user.
@@ -84,6 +85,7 @@ class Settings:
     reverse_timeout: float = 300.0
     grace: float | None = None
     backoff_after_failure: float = 600.0
+    references: tuple[str, ...] = ()
     plan_key: tuple[str, ...] = ()
     summary: str = ""
     metrics_file: str = ""

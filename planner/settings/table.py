@@ -136,6 +136,16 @@ def _references(text: str) -> tuple[str, ...]:
     return found
 
 
+def _places(text: str) -> tuple[str, ...]:
+    """Patterns of references."""
+    found = tuple(part.strip() for part in text.split(","))
+    if not all(re.fullmatch(r"env:[A-Za-z0-9_*?]+|file:/[^\x00-\x1f\x7f]*", part) for part in found):
+        raise ValueError(
+            "must be patterns such as `env:NODE_*` and `file:/run/secrets/*`, with commas between"
+        )
+    return found
+
+
 def _text(text: str) -> str:
     if not text.strip() or "\0" in text:
         raise ValueError("must not be empty")
@@ -249,6 +259,13 @@ SETTINGS: tuple[Setting, ...] = (
         "How soon `reconcile` tries changes again that were reversed; it doubles, and 0 is at once.",
     ),
     Setting(
+        "references",
+        None,
+        _places,
+        "Where the file may have secrets taken from: patterns. One that names another place is refused.",
+        shown="anywhere",
+    ),
+    Setting(
         "plan_key",
         None,
         _references,
@@ -310,6 +327,7 @@ _EXAMPLES = {
     "scheduler": "tcp://dask-scheduler:8786",
     "settle": "20s",
     "grace": "25s",
+    "references": "env:NODE_*,file:/run/secrets/*",
     "plan_key": "env:PLAN_KEY",
     "summary": "/dev/termination-log",
     "metrics_file": "/var/lib/node_exporter/textfile/planner.prom",

@@ -251,3 +251,35 @@ def test_not_even_the_traceback_of_a_bug_holds_one(
     said = capsys.readouterr().err
     assert "Invalid header value b'Bearer" in said
     assert TOKEN not in said
+
+
+@pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        ("env:*,file:/*", ""),
+        ("env:EAST_*,env:NORTH_KEY,env:OUR_CERTIFICATE,file:{folder}/*", ""),
+        ("env:EAST_*,env:OUR_*,file:{folder}/*", "env:NORTH_KEY"),
+        ("env:*,file:{folder}/ca.pem", "west.password"),
+        ("env:*,file:{folder}/west*", "ca.pem"),
+    ],
+)
+def test_a_file_names_no_place_that_the_settings_do_not_allow(
+    guarded: Guarded, allowed: str, refused: str
+) -> None:
+    guarded.shop.settings["PLANNER_REFERENCES"] = allowed.replace("{folder}", str(guarded.shop.folder))
+    guarded.file(*WANTED)
+    for command in (("plan",), ("apply", "--yes"), ("nodes",), ("reconcile", "--apply-changes")):
+        ended = guarded.run(*command)
+        assert ended.code == (1 if refused else 0), ended.err
+        assert (f"{refused}\n" in ended.err and "PLANNER_REFERENCES" in ended.err) is bool(refused)
+    assert any(node.writes for node in guarded.nodes.values()) is not bool(refused)
+
+
+def test_a_way_out_of_a_folder_is_no_place_in_it(guarded: Guarded) -> None:
+    guarded.shop.settings["PLANNER_REFERENCES"] = "env:*,file:/nowhere/*"
+    path = f"file:/nowhere/../{guarded.shop.folder}/west.password"
+    guarded.file(*WANTED, west={"credential": path}, north={"tls": {"ca": "file:/nowhere/ca"}})
+    ended = guarded.run("plan")
+    assert ended.code == 1
+    assert f"west: {path}\n" in ended.err
+    assert "file:/nowhere/ca" not in ended.err

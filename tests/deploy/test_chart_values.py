@@ -53,6 +53,7 @@ SAMPLES = (
         "warn",
         "auto",
     ),
+    *("env:NODE_*", "file:/run/secrets/*, env:A", "env:", "file:x", "env:A,,env:B", "vault:x"),
     *("threads", "processes", "tcp://dask:8786", "tls://10.0.0.5:1", "tcp://", "dask:8786"),
     *("debug", "warning", "error", "always", "never", "none", "100", "1024", "1025", "101", "1", "4"),
 )

@@ -191,6 +191,7 @@ def test_every_setting_has_its_twin(name: str) -> None:
         "store": ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg://u:p@h/d"),
         "log_format": ("json", "json"), "color": ("never", "never"),
         "summary": ("-", "-"), "metrics_file": ("a.prom", "a.prom"),
+        "references": ("env:A_*, file:/run/*", ("env:A_*", "file:/run/*")),
         "plan_key": ("env:NEW, file:/run/old.key", ("env:NEW", "file:/run/old.key")),
         "pushgateway": ("http://p:9091", "http://p:9091"), "notify": ("https://h/x?y=z", "https://h/x?y=z"),
     }  # fmt: skip
