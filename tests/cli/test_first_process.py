@@ -85,9 +85,9 @@ def stop(process: First, number: int = signal.SIGTERM) -> None:
 
 
 def wait_until_it_reads(process: First) -> None:
-    """Until it is in read(2): Python heeds a signal that comes just before that call only after it."""
+    """Until it is in read(2) of standard input: a signal that comes just before is heeded only after it."""
     call = Path(f"/proc/{child(process)}/syscall")
-    while call.read_text().split()[0] != READ:
+    while call.read_text().split()[:2] != [READ, "0x0"]:
         os.sched_yield()
 
 
@@ -111,13 +111,13 @@ def test_while_it_loads(start: Start, tmp_path: Path, module: str, number: int) 
     assert_interrupted(process)
 
 
-def test_while_it_reads_the_file(start: Start, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    process = start("plan", "--file", "fifo")
-    with (tmp_path / "fifo").open("w"):  # returns when it is opened to be read
-        wait_until_it_reads(process)
-        stop(process)
-        assert_interrupted(process)
+def test_while_it_reads_the_file(start: Start) -> None:
+    process = start("plan", "--file", "-", stdin=subprocess.PIPE, prologue=HERE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"
+    wait_until_it_reads(process)
+    stop(process)
+    assert_interrupted(process)
 
 
 def test_while_it_waits_for_the_lock(shop: Shop, start: Start, cluster: SimulatedCluster) -> None:

@@ -237,7 +237,7 @@ def test_a_list_that_cannot_be_used_is_no_empty_one(town: Town, name: str) -> No
 # Ids in a list: they may be anything, and stand in every output.
 
 IDS = (
-    WILD.replace("\x1b", "").replace("\x07", "").replace("\x9b", ""),  # one that a file can hold
+    re.sub("[\x1b\x07\x9b\u202e]", "", WILD),  # one that a file can hold
     WILD,
     "::error::a",
     "x\n::set-output name=a::b\n",

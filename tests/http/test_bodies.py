@@ -175,7 +175,7 @@ def test_a_list_that_could_not_be_had_is_no_empty_list(start: Start, action: Act
 
 
 def test_a_list_that_could_not_even_be_asked_for(start: Start) -> None:
-    missing = Credential(Scheme.BEARER, "env:PLANNER_TEST_UNSET")
+    missing = Credential(Scheme.BEARER, "env:UNSET_NODE_TOKEN")
     run = start(dialect=Dialect(list_path="/v1/group/"), credential=missing)
     listing = judge_list(run.list())
     assert listing.groups is None

@@ -336,7 +336,7 @@ def a_run_that_died_an_hour_ago_is_settled_as_one_of_this_second() -> None:
 
 def _all_or_nothing(route: Any) -> Any:
     def with_the_credential_of_another_one(self: Any, node: Node) -> Any:
-        missing = Credential(Scheme.BEARER, "env:PLANNER_TEST_UNSET")
+        missing = Credential(Scheme.BEARER, "env:UNSET_NODE_TOKEN")
         return route(self, replace(node, credential=missing))
 
     return with_the_credential_of_another_one
@@ -344,7 +344,7 @@ def _all_or_nothing(route: Any) -> Any:
 
 @law("6.5", wrapped(Caller, "_route", _all_or_nothing))
 def a_credential_that_cannot_be_had_fails_its_own_node_only() -> None:
-    missing = Credential(Scheme.BEARER, "env:PLANNER_TEST_UNSET")
+    missing = Credential(Scheme.BEARER, "env:UNSET_NODE_TOKEN")
     with SimulatedCluster(2, groups=["a"]) as cluster:
         nodes = [Node(name, url) for name, url in cluster.urls.items()]
         nodes[0] = replace(nodes[0], credential=missing)

@@ -129,13 +129,6 @@ def test_a_textfile_that_cannot_be_written_or_was_somebody_elses(tmp_path: Path)
         assert "planner_last_success_timestamp_seconds" not in values(path.read_text())
 
 
-def test_a_textfile_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    path = tmp_path / "planner.prom"
-    os.mkfifo(path)
-    assert write_textfile(str(path), unreadable(), NOW) == ""
-    assert values(path.read_text())["planner_last_run_exit_code"] == 1
-
-
 def test_a_push_replaces_only_what_it_knows(receiver: Receiver) -> None:
     """POST: a Pushgateway keeps the metrics of other names. PUT would forget the last success."""
     assert push(receiver.url, unreadable(), NOW) == ""
