@@ -2,7 +2,7 @@
 
 The text goes through three rooms::
 
-    tree.py      YAML -> values with their places
+    tree.py      YAML -> values with their places;  problems.py: what is wrong with them
     shape.py     the JSON Schema at work
     rules.py     what a schema cannot say;  url.py: one spelling for every base URL
     access.py    the same for credentials and TLS
@@ -19,9 +19,10 @@ from typing import Any
 
 from planner.access import Tls
 from planner.desired.access import credential_for
+from planner.desired.problems import Problems
 from planner.desired.rules import NodeSpot, Selection, check_rules
 from planner.desired.shape import check_shape, id_problem, name_problem, schema_text
-from planner.desired.tree import Problems, Tree, read_tree
+from planner.desired.tree import Tree, read_tree
 from planner.desired.url import canonical_url
 from planner.errors import STANDARD_INPUT, FileInvalid, WrongUsage
 from planner.model import Desired, Dialect, Group, Limits, Node, Presence

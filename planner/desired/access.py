@@ -9,7 +9,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from planner.access import Credential, Scheme, is_own, leaves_machine
-from planner.desired.tree import Problems, Tree, show
+from planner.desired.problems import Problems, show
+from planner.desired.tree import Tree
 from planner.desired.url import canonical_url
 from planner.references import PATTERN
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from planner.desired.tree import Problems, read_tree
+from planner.desired.problems import Problems
+from planner.desired.tree import read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

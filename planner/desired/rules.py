@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.desired.access import FRAMING_HEADERS, check_access
-from planner.desired.tree import Problems, Tree, show
+from planner.desired.problems import Problems, show
+from planner.desired.tree import Tree
 from planner.desired.url import canonical_path, canonical_url
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planner.desired.tree import Odd, Problems, Tree, either_of, kind_of, show
+from planner.desired.problems import Problems, either_of, show
+from planner.desired.tree import Odd, Tree, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from planner.desired import parse
-from planner.desired.tree import Problems, read_tree
+from planner.desired.problems import Problems
+from planner.desired.tree import read_tree
 from planner.errors import FileInvalid
 from planner.model import Group, Presence
 from planner.words import COMMAND, UNSEEN

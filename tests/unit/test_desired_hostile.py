@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from planner.desired import parse, parse_nodes, tree
+from planner.desired.problems import MAX_SUGGESTIONS, Problems
 from planner.errors import FileInvalid, WrongUsage
 from tests.unit.desired_texts import ROOT, groups, parsed, problem, problems
 
@@ -125,7 +126,7 @@ def test_any_nodes_in_the_environment(text: str) -> None:
 )
 def test_yaml_without_its_c_library_reads_the_same(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     def read() -> tuple[object, list[tuple[int, int]]]:
-        found = tree.Problems()
+        found = Problems()
         root = tree.read_tree(text, found)
         return root and root.value, sorted((p.line, p.column) for p in found.found)
 
@@ -163,7 +164,7 @@ def test_ten_thousand_mistakes_are_explained_in_a_few_seconds() -> None:
     began = time.process_time()
     found = problems(text)
     assert len(found) == 30_000
-    assert sum("did you mean" in line for line in found) == tree.MAX_SUGGESTIONS
+    assert sum("did you mean" in line for line in found) == MAX_SUGGESTIONS
     assert time.process_time() - began < 10
 
 

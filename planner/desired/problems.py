@@ -1,0 +1,97 @@
+"""What is wrong in a file, all of it at once; and the user's text in sentences."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from planner.errors import Problem
+from planner.words import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from planner.desired.tree import Tree
+
+MAX_SUGGESTIONS = 100  # difflib is slow; ten thousand typos are one mistake
+SHORTEST_SECRET = 4  # what is shorter is in half of all words, and hides nothing
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+class Problems:
+    """Collects what is wrong, so that the user hears of everything at once.
+
+    Attributes:
+        found: without their lines; the same mistake is there once, however often an alias repeats it.
+        text: the file, as far as it could be decoded.
+    """
+
+    def __init__(self) -> None:
+        self.found: set[Problem] = set()
+        self.text = ""
+        self._suggested = 0
+        self._hidden: list[tuple[Tree, str]] = []
+
+    def add(self, place: Tree, text: str, hint: str = "") -> None:
+        """Add a problem at a node's place."""
+        self.found.add(Problem(place.line, place.column, place.end, text, hint))
+
+    def hide(self, place: Tree, text: str) -> None:
+        """Repeat a text in no problem: it may be a secret that stands where it should not."""
+        if len(text) >= SHORTEST_SECRET:
+            self._hidden.append((place, text))
+
+    def listed(self) -> list[Problem]:
+        """What was found, in the order of the file, each with its line."""
+        lines = split_lines(self.text)
+        return [
+            replace(
+                each,
+                text=self._cleared(each.text),
+                hint=self._cleared(each.hint),
+                source=self._source(lines, each.line),
+            )
+            for each in sorted(self.found)
+        ]
+
+    def _cleared(self, text: str) -> str:
+        """Each hidden text as so many dots, so that columns stay."""
+        for _, hidden in self._hidden:
+            for shown in (hidden, show(hidden)[1:-1]):
+                text = text.replace(shown, "•" * len(shown))
+        return text
+
+    def _source(self, lines: list[str], number: int) -> str:
+        """A line of the file. A hidden text that is written with escapes there is found by its place."""
+        line = lines[number - 1] if number <= len(lines) else ""
+        for place, hidden in self._hidden:
+            if place.line == number and hidden not in line:
+                end = place.end if place.end > place.column + 1 else len(line) + 1
+                line = line[: place.column - 1] + "•" * (end - place.column) + line[end - 1 :]
+        return self._cleared(line)
+
+    def hint(self, word: str, choices: Iterable[str]) -> str:
+        """Return ``did you mean `choice`?`` or nothing."""
+        self._suggested += 1
+        if self._suggested > MAX_SUGGESTIONS:
+            return ""
+        near = nearest(word, choices)
+        return f"did you mean {show(near)}?" if near else ""
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text, where YAML 1.1 breaks them."""
+    return _BREAK.split(text)
+
+
+def show(text: str, limit: int = 60) -> str:
+    """Text of the user, safe on a terminal: in backticks, control characters escaped, shortened."""
+    short = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return "`" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short) + "`"
+
+
+def either_of(words: Iterable[str]) -> str:
+    """Return ``a, b or c``."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
