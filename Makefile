@@ -57,7 +57,7 @@ format: $(VENV)/.dev-installed ## Format the code and repair what ruff can repai
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-soak: $(VENV)/.dev-installed ## Run the long tests, some 20 minutes: kill -9 at every request and at random times, many seeds of faults
+soak: $(VENV)/.fuzz-installed ## Run the long tests, some 20 minutes: kill -9 at every request and at random times, many seeds of faults
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow --timeout 300 $(PYTEST_ARGS)
 
 # What breaks a target goes to .fuzz/TARGET-crash-…; put it into tests/fuzz/corpus/TARGET/ with the repair.

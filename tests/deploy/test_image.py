@@ -27,8 +27,9 @@ from planner.simulator import SimulatedCluster
 from tests.deploy.test_dockerfile import extras
 
 ROOT = Path(__file__).parents[2]
-BASE = "localhost/planner-test-base"
-IMAGE = "localhost/planner-test"
+# Several runs may be at it, each in a process of its own.
+BASE = f"localhost/planner-test-base-{os.getpid()}"
+IMAGE = f"localhost/planner-test-{os.getpid()}"
 NOBODY = 65532
 LIMIT = 110
 """Megabytes that planner adds to its base, a third of them for Dask: a worker runs the same image."""
@@ -37,7 +38,6 @@ MISSING = [tool for tool in ("buildah", "debootstrap", "unshare") if shutil.whic
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("image"),
     pytest.mark.skipif(
         os.geteuid() != 0 or bool(MISSING), reason=f"needs root, and {MISSING or 'its tools'}"
     ),
