@@ -6,6 +6,8 @@ Inputs that reach new code are kept in the first folder; what breaks the target 
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 
 try:
@@ -15,7 +17,11 @@ except ImportError:
         "error: atheris is not installed; it is built for Linux on x86-64, and `make fuzz` installs it there"
     )
 
-with atheris.instrument_imports(include=["planner", "dotenv", "yaml"]):
+# It names every module that it instruments: two hundred lines, of which nobody needs one.
+with (
+    contextlib.redirect_stderr(io.StringIO()),
+    atheris.instrument_imports(include=["planner", "dotenv", "yaml"]),
+):
     from tests.fuzz.targets import LONGEST, TARGETS
 
 
