@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 
@@ -97,15 +99,47 @@ def references_of(node: _Node) -> tuple[str, ...]:
 
 
 OWN_VARIABLES = "env:PLANNER_"
-"""Where references to planner's own settings begin: the store's password, the webhook, the key of plans."""
+"""Where references to planner's own settings begin: the store's password, the webhook."""
 
 
 def is_own(reference: str) -> bool:
-    """Whether a reference leads to a secret of planner's own.
-
-    No node is ever shown one: who may propose a file could name a node of theirs, and have it sent there.
-    """
+    """Whether a reference leads to a setting of planner's own, which no node is ever shown."""
     return reference.startswith(OWN_VARIABLES)
+
+
+class Places(NamedTuple):
+    """Where secrets for nodes may be taken from. Who proposes a file also says to which URL a secret goes.
+
+    Attributes:
+        allowed: patterns of references; none: any place will do. ``*`` and ``?`` stay within one segment of a
+            path, ``**`` does not.
+        withheld: references that no node is ever shown: the keys of plan files.
+    """
+
+    allowed: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
+
+    def problem(self, reference: str) -> str:
+        """Why a reference must not be followed, as a sentence without its subject; empty where it may be."""
+        if is_own(reference):
+            return "it is a setting of planner's own, which no node is shown"
+        if reference in self.withheld:
+            return "it is the key of plan files, which no node is shown"
+        if ".." in reference.split("/"):
+            return "a path with `..` leads out of every folder"
+        if self.allowed and not any(_place(pattern).fullmatch(reference) for pattern in self.allowed):
+            return f"--references (PLANNER_REFERENCES) allows {', '.join(self.allowed)}"
+        return ""
+
+
+ANYWHERE = Places()
+_WILD = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+@cache
+def _place(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*|\*|\?)", pattern)
+    return re.compile("".join(_WILD.get(part) or re.escape(part) for part in parts))
 
 
 def leaves_machine(url: str) -> bool:

@@ -28,6 +28,8 @@ MAX_PEM = 4 * 1024 * 1024
 SHORTEST_HIDDEN = 4
 """Characters: what is shorter is in half of all words."""
 HIDDEN = "•••"
+SURELY_SECRET = 16
+"""Characters of a secret that no name has by chance."""
 
 _KNOWN: set[str] = set()
 """Every spelling of every secret that this process has seen."""
@@ -75,6 +77,11 @@ def remember(secret: str) -> None:
         both = repr(text + "\"'")  # Python escapes a quote only where there are both
         spellings |= {text, repr(text)[1:-1], both[1:-4], json.dumps(text)[1:-1]}
     _KNOWN.update(each for each in spellings if len(each) >= SHORTEST_HIDDEN)
+
+
+def repeats_secret(text: str) -> bool:
+    """Whether a text is a secret, or has a long one in it. A short one may be a part of any word."""
+    return text in _KNOWN or any(len(each) >= SURELY_SECRET and each in text for each in _KNOWN)
 
 
 def hide(text: str) -> str:

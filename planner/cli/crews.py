@@ -57,7 +57,7 @@ def crew_of(
                 why=str(error),
                 next="install planner with its extra: pip install 'planner[dask]'",
             ) from error
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter: it is no address
             raise WorkersMissing(
                 "The Dask scheduler cannot be reached",
                 where=settings.scheduler,

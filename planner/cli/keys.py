@@ -1,52 +1,18 @@
-"""Where secrets may be taken from; the keys for plan files, and plan files that are read with them."""
+"""The keys for plan files, and plan files that are read with them."""
 
 from __future__ import annotations
 
-from posixpath import normpath
 from typing import TYPE_CHECKING
 
-from planner.access import references_of
 from planner.cli.files import read_plan
 from planner.errors import SecretUnresolved
-from planner.scope import matcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
-    from planner.model import Node
     from planner.settings import Settings
     from planner.signing import Opened, PlanKey
     from planner.views import View
-
-
-def check_places(nodes: Iterable[Node], allowed: tuple[str, ...]) -> None:
-    """Refuse nodes whose credential or certificates would be taken from a place that nobody has allowed.
-
-    Who proposes a file also says to which URL a secret goes. So what it may name is a setting, and no key of
-    the file.
-
-    Args:
-        nodes: of the file, or of the journal.
-        allowed: patterns of references; none: any will do.
-
-    Raises:
-        SecretUnresolved: names every such reference.
-    """
-    if not allowed:
-        return
-    fits = matcher(allowed)
-    # A path is what the kernel makes of it: `..` leads out of every folder.
-    strangers = {
-        each: node.name for node in nodes for each in references_of(node) if not fits(normpath(each))
-    }
-    if strangers:
-        raise SecretUnresolved(
-            "Secrets would be taken from where they may not, and nothing was sent",
-            why=f"--references (PLANNER_REFERENCES) allows {', '.join(allowed)}",
-            next="name another place in the file, or allow this one in the setting",
-            details=[f"{name}: {reference}" for reference, name in strangers.items()],
-        )
 
 
 def plan_keys(settings: Settings) -> tuple[PlanKey, ...]:

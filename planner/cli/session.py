@@ -12,7 +12,6 @@ import click
 
 from planner import __version__
 from planner.cli import logs
-from planner.cli.keys import check_places
 from planner.clock import SystemClock
 from planner.control import RunControl
 from planner.errors import STANDARD_INPUT, FileInvalid, PlannerError, WrongUsage
@@ -245,12 +244,12 @@ class Session:
             reads: about how many there will be, for those that workers may carry out; None where nobody but
                 this process may: what a recovery sends must end with it.
         """
+        from planner.access import Places
         from planner.cli.logs import LogReporter
         from planner.nodes import HttpNodes
         from planner.transaction import World
 
         s = self.settings
-        check_places(nodes, s.references)
         self._warn_of_strangers(nodes)
         with ExitStack() as stack:
             reporter = LogReporter(stack.enter_context(self.view.reporter()))
@@ -265,6 +264,7 @@ class Session:
                 clock=self.clock,
                 permit=self.control.permit,
                 on_retry=reporter.retried,
+                places=Places(s.references, s.plan_key),
                 crew=None if reads is None else self._crew_for(reads),
             )
             stack.enter_context(client)

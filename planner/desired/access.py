@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from planner.access import Credential, Scheme, is_own, leaves_machine
+from planner.access import ANYWHERE, Credential, Scheme, leaves_machine
 from planner.desired.problems import Problems, show
 from planner.desired.tree import Tree
 from planner.desired.url import canonical_url
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 FRAMING_HEADERS = frozenset({"connection", "content-length", "transfer-encoding"})
 
-NOT_SECRET = frozenset({"user", "name"})
-"""Keys of a credential whose values are no references."""
+NOT_SECRET = frozenset({"user", "name", "verify"})
+"""Keys of `credential` and `tls` whose values are no references."""
 
 
 def check_access(cluster: Tree, outside: Sequence[Node] | None, problems: Problems) -> None:
@@ -37,8 +37,10 @@ def check_access(cluster: Tree, outside: Sequence[Node] | None, problems: Proble
     items = listed.items if listed is not None and outside is None else ()
     for owner in (cluster, *items):
         credential = owner.get("credential")
+        for each in (credential, owner.get("tls")):
+            if each is not None:
+                _check_references(each, problems)
         if credential is not None:
-            _check_references(credential, problems)
             _check_header(credential, problems)
     shared = cluster.get("tls")
     _check_key(shared, None, problems)
@@ -131,10 +133,8 @@ def _check_references(credential: Tree, problems: Problems) -> None:
     """Hide every scalar that is no reference, and should be one; complain about those that are never sent."""
     if credential.value is not None and not re.fullmatch(PATTERN, credential.text):
         problems.hide(credential, credential.text)
-    elif is_own(credential.text):
-        problems.add(
-            credential, f"{show(credential.text)} is a setting of planner's own, which no node is shown"
-        )
+    elif why := ANYWHERE.problem(credential.text):
+        problems.add(credential, f"{show(credential.text)} cannot be used", why)
     for key, (_, value) in credential.pairs.items():
         if key not in NOT_SECRET:
             _check_references(value, problems)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from planner.errors import Problem
+from planner.references import PATTERN
 from planner.words import nearest
 
 if TYPE_CHECKING:
@@ -45,31 +46,28 @@ class Problems:
     def listed(self) -> list[Problem]:
         """What was found, in the order of the file, each with its line."""
         lines = split_lines(self.text)
-        return [
-            replace(
-                each,
-                text=self._cleared(each.text),
-                hint=self._cleared(each.hint),
-                source=self._source(lines, each.line),
-            )
-            for each in sorted(self.found)
-        ]
+        found = []
+        for each in sorted(self.found):
+            line = lines[each.line - 1] if each.line <= len(lines) else ""
+            text, hint = (self._cleared(said, line) for said in (each.text, each.hint))
+            found.append(replace(each, text=text, hint=hint, source=self._source(line, each.line)))
+        return found
 
-    def _cleared(self, text: str) -> str:
-        """Each hidden text as so many dots, so that columns stay."""
-        for _, hidden in self._hidden:
+    def _cleared(self, text: str, line: str) -> str:
+        """Each hidden text as so many dots, so that columns stay; `line` may hold more of them."""
+        for hidden in (*(hidden for _, hidden in self._hidden), *_misplaced(line)):
             for shown in (hidden, show(hidden)[1:-1]):
                 text = text.replace(shown, "•" * len(shown))
         return text
 
-    def _source(self, lines: list[str], number: int) -> str:
+    def _source(self, line: str, number: int) -> str:
         """A line of the file. A hidden text that is written with escapes there is found by its place."""
-        line = lines[number - 1] if number <= len(lines) else ""
+        whole = line
         for place, hidden in self._hidden:
             if place.line == number and hidden not in line:
                 end = place.end if place.end > place.column + 1 else len(line) + 1
                 line = line[: place.column - 1] + "•" * (end - place.column) + line[end - 1 :]
-        return self._cleared(line)
+        return self._cleared(line, whole)
 
     def hint(self, word: str, choices: Iterable[str]) -> str:
         """Return ``did you mean `choice`?`` or nothing."""
@@ -78,6 +76,32 @@ class Problems:
             return ""
         near = nearest(word, choices)
         return f"did you mean {show(near)}?" if near else ""
+
+
+_SECRET_KEY = re.compile(
+    r"(?i)[\w.-]*(?:credent|token|secret|passw|bearer|auth|cookie|certificate|key)[\w.-]*[\"']?\s*:"
+)
+_OTHER_KEY = re.compile(r"[,{]\s*[\"']?(?:api|groups|id|labels|nodes|url)[\"']?\s*:")
+_KEYS = frozenset(("basic", "bearer", "certificate", "credential", "credential_over_http", "false", "header"))
+_KEYS |= {"headers", "name", "null", "password", "true", "user", "value", "verify"}
+_NAMED = re.compile(r"[\"']?(?:name|user)[\"']?\s*:\s*[\"']?[^\s,{}\"']*")
+
+
+def _misplaced(line: str) -> list[str]:
+    """What may be a secret in a line of a file that has mistakes: all that stands behind a key for secrets.
+
+    YAML that is broken has no places, and a mistyped key no meaning; the line would be shown as it is.
+    """
+    key = _SECRET_KEY.search(line)
+    if key is None:
+        return []
+    rest = _NAMED.sub("", _OTHER_KEY.split(line[key.end() :], maxsplit=1)[0])
+    words = (word.strip("&*@%!|>:") for word in re.findall(r"[^\s,{}\[\]\"']+", rest))
+    return [
+        word
+        for word in words
+        if len(word) >= SHORTEST_SECRET and word not in _KEYS and not re.fullmatch(PATTERN, word)
+    ]
 
 
 def split_lines(text: str) -> list[str]:

@@ -5,6 +5,7 @@ Every function looks at the tree with care: it may hold anything, since all prob
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from planner.desired.access import FRAMING_HEADERS, check_access
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from planner.model import Node
 
-SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+SECRET_HEADER = re.compile("auth|cookie|token|secret|passw|credential|api-?key|access-?key")
 
 
 class NodeSpot(NamedTuple):
@@ -130,9 +131,9 @@ def _check_api(api: Tree | None, problems: Problems) -> None:
         first = seen.setdefault(lower, key)
         if first is not key:
             problems.add(key, f"the header {show(name)} is there already, in line {first.line}")
-        if lower in SECRET_HEADERS:
+        if SECRET_HEADER.search(lower):
             text = f"the header {show(name)} would be written into plans"
-            problems.add(key, text, "use `credential: env:NAME`")
+            problems.add(key, text, "use `credential`, which takes `env:NAME` or `file:/path`")
             problems.hide(value, value.text)
         elif lower in FRAMING_HEADERS:
             problems.add(key, f"the header {show(name)} is set by the HTTP library")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -112,6 +113,15 @@ class NodeAdapter(HTTPAdapter):
             return manager
 
 
+def _remember_password(proxy: str) -> None:
+    """Let nobody repeat the password of a proxy, in any of the forms in which it is sent."""
+    parts = urlsplit(proxy)
+    if parts.password:
+        user, password = unquote(parts.username or ""), unquote(parts.password)
+        for secret in (parts.password, password, base64.b64encode(f"{user}:{password}".encode()).decode()):
+            remember(secret)
+
+
 class Way(NamedTuple):
     """How a node is reached.
 
@@ -156,7 +166,7 @@ class Ways:
         found = self._session.merge_environment_settings(url, {}, None, None, None)
         proxies, bundle = found["proxies"], found["verify"]
         proxy = select_proxy(url, proxies)
-        remember(urlsplit(proxy or "").password or "")
+        _remember_password(proxy or "")
         verify: Any = (tls, bundle if isinstance(bundle, str) else None)
         pool = self._adapter.get_connection_with_tls_context(request, verify, proxies)
         whole = self._adapter.request_url(request, proxies) != request.path_url

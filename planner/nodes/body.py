@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 LARGEST = 64 * 1024
 """Bytes of a record's body, decoded."""
 
-LARGEST_LIST = 64 * 1024 * 1024
+LARGEST_LIST = 16 * 1024 * 1024
 """Bytes of a list's body, decoded."""
 
-MOST_VALUES = 5_000_000
-"""Values in an answer: a list of empty objects takes three bytes for each here, and a hundred in memory."""
+MOST_VALUES = 500_000
+"""Values in an answer: a list of empty objects takes three bytes for each here, and hundreds in memory."""
 
 LONGEST_ID = 4096
 """Characters of an id in a list; what is longer fits into no URL."""

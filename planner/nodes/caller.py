@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from urllib3.util import Timeout
 
+from planner.access import ANYWHERE
 from planner.nodes.adapter import Ways
 from planner.nodes.body import LARGEST, LARGEST_LIST, listed, record
 from planner.nodes.exchange import Exchange, Reader
@@ -17,12 +18,13 @@ from planner.nodes.known import Known
 from planner.nodes.ledger import Grant, Ledger
 from planner.nodes.retry import Patience
 from planner.nodes.wire import Route
-from planner.references import hide
+from planner.references import hide, repeats_secret
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from planner.access import Places
     from planner.model import Node
     from planner.ports import Clock
 
@@ -41,6 +43,7 @@ class Manner:
         backoff_max: the longest pause, `Retry-After` included.
         connections: that are kept, per node.
         nodes: for how many nodes they are kept.
+        places: where secrets may be taken from.
     """
 
     connect_timeout: float
@@ -50,6 +53,7 @@ class Manner:
     backoff_max: float
     connections: int
     nodes: int
+    places: Places = ANYWHERE
 
 
 class Caller:
@@ -65,6 +69,7 @@ class Caller:
     ) -> None:
         """`on_retry` is told before every pause, in the same thread: the call, the failed try, the pause."""
         self._clock = clock
+        self._places = manner.places
         self._ways = Ways(manner.nodes, manner.connections)
         self._routes: dict[Node, Route] = {}
         self._flying: set[Ledger] = set()
@@ -117,7 +122,9 @@ class Caller:
         if call.method is Method.READ:
             reader = Reader(LARGEST, lambda content: _quiet(record(content, route.dialect), call), _faulty)
         elif call.method is Method.LIST:
-            reader = Reader(LARGEST_LIST, lambda content: listed(content, route.dialect), _faulty, whole=True)
+            reader = Reader(
+                LARGEST_LIST, lambda content: _quiet_list(listed(content, route.dialect)), _faulty, whole=True
+            )
         return self._exchange.run(call, ledger, route, route.target(call), reader)
 
     def _route(self, node: Node) -> Route:
@@ -127,13 +134,20 @@ class Caller:
         """
         route = self._routes.get(node)
         if route is None:
-            route = self._routes[node] = Route(node, self._ways)
+            route = self._routes[node] = Route(node, self._ways, self._places)
         return route
 
 
 def _quiet(body: Body, call: Call) -> Body:
     """An id that nobody asked for will be told to the user; it may be what the node was shown."""
     return body if body.group == call.group else body._replace(group=hide(body.group))
+
+
+def _quiet_list(body: Body) -> Body:
+    """Ids of a list are told to the user, too. None of them can be left out, or be another one."""
+    if any(map(repeats_secret, body.groups)):
+        return _faulty("the list repeats a credential as an id")
+    return body
 
 
 def unsent(call: Call, clock: Clock, end: TryEnd = TryEnd.STOPPED, why: str = UNSENT) -> Answer:

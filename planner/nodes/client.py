@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
+from planner.access import ANYWHERE
 from planner.nodes.caller import Caller, Manner, unsent
 from planner.nodes.lanes import Done, ThreadLane
 from planner.nodes.mailbox import Mailbox
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from planner.access import Places
     from planner.model import Node
     from planner.nodes.lanes import Crew, Lane
     from planner.ports import Clock
@@ -72,6 +74,7 @@ class HttpNodes:
         permit: Callable[[], bool],
         rng: random.Random | None = None,
         on_retry: Callable[[Call, Try, float], None] | None = None,
+        places: Places = ANYWHERE,
         crew: Crew | None = None,
     ) -> None:
         """Connect to nothing yet. Durations are seconds.
@@ -88,6 +91,7 @@ class HttpNodes:
             permit: asked before every try, from worker threads; nothing is sent without it.
             rng: for the jitter.
             on_retry: told before every pause, from worker threads: the call, the try that failed, the pause.
+            places: where secrets may be taken from. The calls of a node that wants others end as not sent.
             crew: finds further lanes, or the only ones; None for threads alone. It is not closed with this.
         """
         self._nodes = {node.name: node for node in nodes}
@@ -102,6 +106,7 @@ class HttpNodes:
             backoff_max,
             parallelism,
             len(self._nodes),
+            places,
         )
         self._caller = Caller(self._manner, clock, rng=rng, on_retry=on_retry)
         self._threads = ThreadLane(parallelism, self._caller, permit)

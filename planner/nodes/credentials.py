@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from planner.access import Scheme, is_own, leaves_machine
+from planner.access import Scheme, leaves_machine, references_of
 from planner.errors import SecretUnresolved
 from planner.references import remember, resolve
 
 if TYPE_CHECKING:
+    from planner.access import Places
     from planner.model import Node
 
 
@@ -29,13 +31,6 @@ def header_for(node: Node) -> Header | None:
     credential = node.credential
     if credential is None:
         return None
-    if is_own(credential.secret):
-        raise SecretUnresolved(
-            f"The credential of {node.name} is none",
-            where=credential.secret,
-            why="it is a setting of planner's own, which no node is shown",
-            next="name another variable",
-        )
     kind = {Scheme.BASIC: "password", Scheme.BEARER: "bearer token"}.get(credential.scheme, "header's value")
     secret = resolve(credential.secret, purpose=f"the {kind} of {node.name}")
     if credential.scheme is Scheme.HEADER:
@@ -45,6 +40,32 @@ def header_for(node: Node) -> Header | None:
     pair = base64.b64encode(f"{credential.name}:{secret}".encode()).decode()
     remember(pair)
     return Header(credential.header, f"Basic {pair}".encode())
+
+
+def check_places(node: Node, places: Places) -> None:
+    """Refuse secrets for a node from where they must not be taken, before anything is read or sent.
+
+    Raises:
+        SecretUnresolved: names the first such place.
+    """
+    withheld = {_real(each) for each in places.withheld}
+    for reference in references_of(node):
+        why = places.problem(reference)
+        if not why and _real(reference) in withheld:
+            why = "it leads to the key of plan files, which no node is shown"
+        if why:
+            raise SecretUnresolved(
+                f"A secret for {node.name} must not be taken from there",
+                where=reference,
+                why=why,
+                next="name another place in the file, or allow this one in the setting",
+            )
+
+
+def _real(reference: str) -> str:
+    """The same for every way to one file."""
+    kind, _, name = reference.partition(":")
+    return f"{kind}:{os.path.realpath(name)}" if kind == "file" else reference
 
 
 def check_may_leave(node: Node, *, proxied: bool) -> None:

@@ -14,7 +14,7 @@ from planner.nodes.failures import quoted
 from planner.nodes.known import NOTHING_KNOWN, Kept, Known
 from planner.nodes.ledger import Ledger, Stopped
 from planner.nodes.retry import CURRENT, NodeRetry, Patience
-from planner.nodes.wire import Route, Target, follow, same_resource, slash_hint
+from planner.nodes.wire import Route, Target, same_resource, slash_hint
 from planner.verdict import NOT_MODIFIED, OK, READ_MISSING, Call
 
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ class Exchange:
             kept = self.known.get(url) if reader is not None else NOTHING_KNOWN
             response = route.send(target._replace(url=url), CURRENT.get(), self.timeout, kept.etag)
             try:
-                following = _following(response, url) if hops < MOST_REDIRECTS else None
+                following = None
+                if hops < MOST_REDIRECTS and response.status in FOLLOWED:
+                    following = route.follow(target, url, response.headers.get("Location", ""))
                 if following is None:
                     return self._take(ledger, response, reader, (target.url, url), kept)
                 drain(response)
@@ -157,9 +159,3 @@ def _has_more(response: BaseHTTPResponse) -> bool:
     """Whether the answer links to a next page (RFC 8288)."""
     links = parse_header_links(response.headers.get("Link", ""))
     return any("next" in link.get("rel", "").split() for link in links)
-
-
-def _following(response: BaseHTTPResponse, url: str) -> str | None:
-    if response.status not in FOLLOWED:
-        return None
-    return follow(url, response.headers.get("Location", ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import tempfile
 from contextlib import contextmanager
@@ -56,8 +57,10 @@ def _load_authorities(context: ssl.SSLContext, tls: Tls, bundle: str) -> None:
         context.load_verify_locations(None if folder else bundle, bundle if folder else None)
         return
     pem = resolve(tls.ca, purpose="the certificates of `tls.ca`", limit=MAX_PEM, lines=True)
+    # Bundles have comments between the certificates, in any letters; OpenSSL's way in takes ASCII alone.
+    blocks = re.findall(r"-----BEGIN [A-Z ]+-----[^-]+-----END [A-Z ]+-----", pem)
     try:
-        context.load_verify_locations(cadata=pem)
+        context.load_verify_locations(cadata="\n".join(blocks) or "none")
     except (ssl.SSLError, ValueError) as error:
         raise _unusable("The certificates of `tls.ca` cannot be used", tls.ca, error) from None
 

@@ -9,13 +9,14 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from requests.models import PreparedRequest
 
 from planner import __version__, hints
-from planner.nodes.credentials import check_may_leave, header_for
+from planner.nodes.credentials import check_may_leave, check_places, header_for
 from planner.verdict import Call, Method
 
 if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
     from urllib3.util import Retry, Timeout
 
+    from planner.access import Places
     from planner.model import Dialect, Node
     from planner.nodes.adapter import Ways
 
@@ -42,18 +43,20 @@ class Route:
         reports: whether its connections report to the ledger.
     """
 
-    def __init__(self, node: Node, ways: Ways) -> None:
+    def __init__(self, node: Node, ways: Ways, places: Places) -> None:
         """Find the way and prepare the headers.
 
         Args:
             node: the node.
             ways: where its way is found.
+            places: where its secrets may be taken from.
 
         Raises:
             SecretUnresolved: its credential or its certificates cannot be had, or must not be sent.
             ValueError: the URL or a header cannot be used (requests' `InvalidURL`, `InvalidHeader` are such).
             OSError: the way cannot be found; see `Ways.find`.
         """
+        check_places(node, places)
         self.node = node
         self.dialect: Dialect = node.dialect
         template = PreparedRequest()
@@ -104,6 +107,25 @@ class Route:
             preload_content=False,
             decode_content=False,
         )
+
+    def follow(self, target: Target, url: str, location: str) -> str | None:
+        """Where a 307 or 308 from `url` leads, for this call; None where it must not go.
+
+        Other nodes may be behind the same host and port. So a read stays below the node's base URL, and a
+        write goes where it was meant to, but for the slash at its end.
+
+        Args:
+            target: where the call went first.
+            url: where it went last.
+            location: what the answer says.
+        """
+        led = follow(url, location)
+        if led is None:
+            return None
+        if target.method != "GET":
+            asked = follow(target.url, target.url)
+            return led if asked is not None and _same_but_slash(asked, led) else None
+        return led if led.startswith(f"{self._base}/") else None
 
     def target(self, call: Call) -> Target:
         """Where a call goes.
@@ -166,7 +188,9 @@ def _headers(dialect: Dialect) -> dict[str, Any]:
 def follow(url: str, location: str) -> str | None:
     """The URL that a 307 or 308 from `url` leads to; None when it leads to another origin, or nowhere.
 
-    `Location` may be relative (RFC 9110, 10.2.2); its origin is scheme, host and port (RFC 9110, 4.3.1).
+    Nor is a path with dot segments followed, however they are written: where they lead is for the server to
+    say, and it may be another node. `Location` may be relative (RFC 9110, 10.2.2); its origin is scheme, host
+    and port (RFC 9110, 4.3.1).
     """
     try:
         text = location.encode("latin-1").decode("utf-8", "replace")  # http.client reads headers as Latin-1
@@ -174,6 +198,8 @@ def follow(url: str, location: str) -> str | None:
         if (here.scheme, here.hostname, _port(here)) != (there.scheme, there.hostname, _port(there)):
             return None
     except ValueError:
+        return None
+    if not {".", ".."}.isdisjoint(unquote(there.path).replace("\\", "/").split("/")):
         return None
     path = quote(there.path or "/", safe=_PATH)
     query = f"?{quote(there.query, safe=_PATH + '?')}" if there.query else ""
@@ -183,12 +209,14 @@ def follow(url: str, location: str) -> str | None:
 def slash_hint(url: str, location: str) -> str:
     """What may help where a redirect from `url` only adds or drops the slash at the end of the path."""
     here, there = follow(url, url), follow(url, location)
-    if here is None or there is None or here == there:
+    if here is None or there is None or here == there or not _same_but_slash(here, there):
         return ""
-    (path, *query), (other, *others) = here.split("?"), there.split("?")
-    if query != others or path.rstrip("/") != other.rstrip("/"):
-        return ""
-    return hints.after_redirect(to_slash=other.endswith("/"))
+    return hints.after_redirect(to_slash=there.partition("?")[0].endswith("/"))
+
+
+def _same_but_slash(one: str, other: str) -> bool:
+    (path, *query), (path_too, *query_too) = one.split("?"), other.split("?")
+    return query == query_too and path.rstrip("/") == path_too.rstrip("/")
 
 
 def same_resource(one: str, other: str) -> bool:

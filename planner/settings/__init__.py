@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from planner.disk import stranger_on
 from planner.errors import WrongUsage
 from planner.inputs import MIB, read_file
 from planner.model import Policy
@@ -142,6 +143,10 @@ def load_settings(
     given = {_BY_NAME[name].name: text for name, text in flags.items() if text is not None}
     sources: dict[str, str] = {}
     for setting in SETTINGS:
+        wrong += _blank_guards(setting, given, environ, dotenv)
+        if not setting.in_dotenv and dotenv.get(setting.env, "").strip():
+            why = "counts in the environment or as a flag only: whoever chooses it runs code here"
+            wrong.append((f"{setting.env} (.env)", why))
         text, source = _look_up(setting, given, environ, dotenv)
         sources[setting.name] = source
         if text is None:
@@ -181,10 +186,15 @@ def read_dotenv(path: Path) -> dict[str, str]:
     """Read a .env file, values as they stand (no interpolation); empty where there is no such file.
 
     Raises:
-        WrongUsage: it cannot be read, or `details` names the lines that are no assignment, never their text.
+        WrongUsage: it cannot be read; another user has put it where everybody can make files; or `details`
+            names the lines that are no assignment, never their text.
     """
     values: dict[str, str] = {}
     wrong: list[str] = []
+    if why := stranger_on(path):
+        raise WrongUsage(
+            f"{path} cannot be used", where=str(path), why=why, next="run in a folder of your own"
+        )
     try:
         text = read_file(path, MAX_DOTENV).decode("utf-8-sig")
     except FileNotFoundError:
@@ -221,6 +231,20 @@ def _look_up(
         if text:
             return text, f"{setting.env} ({place})"
     return setting.default, "default"
+
+
+def _blank_guards(
+    setting: Setting, given: Mapping[str, str], environ: Mapping[str, str], dotenv: Mapping[str, str]
+) -> Iterable[tuple[str, str]]:
+    """A guard that is set to nothing: somebody meant it to hold, and a variable of theirs was not there."""
+    if not setting.guards or setting.name in given:
+        return
+    for variables, place in ((environ, "environment"), (dotenv, ".env")):
+        text = variables.get(setting.env)
+        if text is not None and not text.strip():
+            yield f"{setting.env} ({place})", "is set and blank: give it a value, or take it away"
+        if text is not None:
+            return
 
 
 def _contradictions(

@@ -120,7 +120,7 @@ def _web(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx|inproc)://[^\x00-\x20\x7f]+", text):
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx|inproc)://[^\x00-\x20\x7f@]+", text):
         raise ValueError("must be the address of a Dask scheduler, such as `tcp://127.0.0.1:8786`")
     return text
 
@@ -164,6 +164,8 @@ class Setting(NamedTuple):
         choices: all values, where they are few (for completion).
         secret: whether a message must never repeat the value.
         has_flag: whether the command line has it too.
+        guards: whether it guards something: set and blank is then an error, and not the default.
+        in_dotenv: whether it counts in .env, which may have come with a checkout.
     """
 
     name: str
@@ -174,6 +176,8 @@ class Setting(NamedTuple):
     choices: tuple[str, ...] = ()
     secret: bool = False
     has_flag: bool = True
+    guards: bool = False
+    in_dotenv: bool = True
 
     @property
     def flag(self) -> str:
@@ -224,7 +228,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Who sends them: threads, processes or a Dask cluster; `auto` reads much by processes, too.",
         *EXECUTORS,
     ),
-    Setting("scheduler", None, _address, "The Dask scheduler: `tcp://host:8786`.", shown="none"),
+    Setting(
+        "scheduler",
+        None,
+        _address,
+        "The Dask scheduler: `tcp://host:8786`. Not from .env: whoever it is runs code here.",
+        shown="none",
+        secret=True,
+        in_dotenv=False,
+    ),
     Setting(
         "settle",
         None,
@@ -264,6 +276,7 @@ SETTINGS: tuple[Setting, ...] = (
         _places,
         "Where the file may have secrets taken from: patterns. One that names another place is refused.",
         shown="anywhere",
+        guards=True,
     ),
     Setting(
         "plan_key",
@@ -272,6 +285,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Where the keys for plan files are: the first signs, any verifies; then none other is accepted.",
         shown="none: plan files are not signed",
         secret=True,
+        guards=True,
     ),
     Setting("summary", None, _text, "Write one line of JSON about the run to this file.", shown="none"),
     Setting("metrics_file", None, _text, "Write Prometheus metrics of the run to this file.", shown="none"),
@@ -313,6 +327,9 @@ def env_example() -> str:
         origin = f" Flag: {setting.flag}" if setting.flag else ""
         default = setting.default if setting.default is not None else _EXAMPLES[setting.name]
         note = "" if setting.default is not None else f"\n# Default: {setting.shown}."
+        if not setting.in_dotenv:
+            parts.append(f"# {setting.help}{origin}\n# Or {setting.env} in the environment.\n")
+            continue
         parts.append(f"# {setting.help}{origin}{note}\n#{setting.env}={default}\n")
     return "\n".join(parts)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from requests import PreparedRequest
 
 _CONNECT, _READ = 3.0, 5.0
 _FURTHER_TRIES = 2
@@ -40,12 +43,18 @@ def send(url: str, data: bytes, headers: Mapping[str, str]) -> str:
                 headers={**headers, "User-Agent": "planner"},
                 timeout=(_CONNECT, _READ),
                 allow_redirects=False,
+                # `.netrc` would be asked otherwise; what stands in the URL counts all the same.
+                auth=None if "@" in urlsplit(url).netloc else _nobody,
                 stream=True,  # the header says all; nothing of a body is read
             )
         except (requests.RequestException, ValueError, OSError) as error:
             return _why(error)
         with answer:
             return "" if answer.ok and not answer.is_redirect else f"it answered {answer.status_code}"
+
+
+def _nobody(request: PreparedRequest) -> PreparedRequest:
+    return request
 
 
 def _why(error: Exception) -> str:

@@ -256,11 +256,12 @@ def test_not_even_the_traceback_of_a_bug_holds_one(
 @pytest.mark.parametrize(
     ("allowed", "refused"),
     [
-        ("env:*,file:/*", ""),
+        ("env:*,file:/**", ""),
         ("env:EAST_*,env:NORTH_KEY,env:OUR_CERTIFICATE,file:{folder}/*", ""),
         ("env:EAST_*,env:OUR_*,file:{folder}/*", "env:NORTH_KEY"),
         ("env:*,file:{folder}/ca.pem", "west.password"),
         ("env:*,file:{folder}/west*", "ca.pem"),
+        ("env:*,file:/*", "west.password"),
     ],
 )
 def test_a_file_names_no_place_that_the_settings_do_not_allow(
@@ -271,15 +272,34 @@ def test_a_file_names_no_place_that_the_settings_do_not_allow(
     for command in (("plan",), ("apply", "--yes"), ("nodes",), ("reconcile", "--apply-changes")):
         ended = guarded.run(*command)
         assert ended.code == (1 if refused else 0), ended.err
-        assert (f"{refused}\n" in ended.err and "PLANNER_REFERENCES" in ended.err) is bool(refused)
+        said = ended.err + ended.out
+        assert (refused in said and "PLANNER_REFERENCES" in said) is bool(refused)
     assert any(node.writes for node in guarded.nodes.values()) is not bool(refused)
 
 
-def test_a_way_out_of_a_folder_is_no_place_in_it(guarded: Guarded) -> None:
-    guarded.shop.settings["PLANNER_REFERENCES"] = "env:*,file:/nowhere/*"
-    path = f"file:/nowhere/../{guarded.shop.folder}/west.password"
-    guarded.file(*WANTED, west={"credential": path}, north={"tls": {"ca": "file:/nowhere/ca"}})
+@pytest.mark.parametrize("spelling", ["env:PLAN_KEY", "file:{folder}/plan.key", "file:{folder}/link"])
+def test_the_key_of_plans_is_shown_to_no_node(guarded: Guarded, spelling: str) -> None:
+    folder = guarded.shop.folder
+    secret = "planted-key-of-plans-0123456789abcdef"
+    (folder / "plan.key").write_text(secret)
+    (folder / "link").symlink_to("plan.key")
+    guarded.shop.settings |= {"PLAN_KEY": secret, "PLANNER_PLAN_KEY": f"env:PLAN_KEY,file:{folder}/plan.key"}
+    guarded.file(*WANTED, east={"credential": spelling.replace("{folder}", str(folder))})
     ended = guarded.run("plan")
     assert ended.code == 1
-    assert f"west: {path}\n" in ended.err
-    assert "file:/nowhere/ca" not in ended.err
+    assert "the key of plan files, which no node is shown" in " ".join(ended.err.split())
+
+
+def test_a_place_that_is_not_allowed_any_more_fails_its_own_node_in_a_recovery(guarded: Guarded) -> None:
+    for node in guarded.nodes.values():
+        node.become(stubborn=frozenset({"stubborn", "a"}))
+    guarded.file("a", {"id": "stubborn", "state": "absent"})
+    guarded.shop.settings["PLANNER_REVERSE_TIMEOUT"] = "100ms"
+    assert guarded.run("apply", "--yes").code == 4
+    for node in guarded.nodes.values():
+        node.become(stubborn=frozenset({"stubborn"}))
+    guarded.shop.settings["PLANNER_REFERENCES"] = "env:NORTH_*,env:OUR_*,file:/**"
+    ended = guarded.run("recover")
+    assert ended.code == 4
+    assert "PLANNER_REFERENCES" in ended.err
+    assert [name for name, node in guarded.nodes.items() if "a" in node.groups] == ["east"]

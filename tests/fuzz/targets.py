@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from planner.access import ANYWHERE
 from planner.codec import UNSENDABLE, dump_plan, load_plan
 from planner.desired import canonical_url, id_problem, parse, parse_nodes
 from planner.desired.outline import outline
@@ -182,7 +183,7 @@ def identifier(data: bytes) -> None:
     if id_problem(id):
         return
     for style in ("body", "path", "query"):
-        route = Route(Node("n", "http://n/pre", dialect=Dialect(delete_style=style)), _ways())
+        route = Route(Node("n", "http://n/pre", dialect=Dialect(delete_style=style)), _ways(), ANYWHERE)
         for method in (Method.READ, Method.CREATE, Method.DELETE):
             target = route.target(Call(1, method, id, "n", 1))
             assert target.url.startswith("http://n/pre/v1/group/")

@@ -179,3 +179,40 @@ LED = {
 @pytest.mark.parametrize(("location", "led"), LED.items())
 def test_where_a_location_leads(location: str, led: str | None) -> None:
     assert follow(HERE, location) == led
+
+
+NEIGHBOURS = [
+    "/b/v1/group/foo/",
+    "/ab/v1/group/foo/",
+    "/a/../b/v1/group/foo/",
+    "/a/%2e%2E/b/v1/group/foo/",
+    "/a/..%2Fb/v1/group/foo/",
+    "/a/..\\b/v1/group/foo/",
+    "../../../../b/v1/group/foo/",
+    "{origin}/b/v1/group/foo/",
+    "{origin}/a/../b/v1/group/foo/",
+]
+
+
+@pytest.mark.parametrize("location", NEIGHBOURS)
+@pytest.mark.parametrize("method", [Method.READ, Method.CREATE, Method.DELETE])
+def test_another_node_behind_the_same_gateway_gets_nothing(
+    start: Start, location: str, method: Method
+) -> None:
+    """It would be shown this one's credential, and be written to without a plan, a mark or a word."""
+    run = start(prefix="/a", dialect=Dialect(delete_style="path"))
+    run.server.add(answer(307, b"", "Location: " + location.format(origin=run.server.url)), group("foo"))
+    told = run.call(method, tries=1)
+    assert ends(told) == [307]
+    assert len(run.server.received) == 1
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["/v1/group/other/", "/v1/", "/", "/v2/group/foo/", "/v1/group/foo/?x=y", "/v1/group/foo/more"],
+)
+@pytest.mark.parametrize("method", [Method.CREATE, Method.DELETE])
+def test_a_write_goes_to_no_other_resource(start: Start, location: str, method: Method) -> None:
+    run = start(answer(307, b"", f"Location: {location}"), answer(200), dialect=Dialect(delete_style="path"))
+    assert ends(run.call(method)) == [307]
+    assert len(run.server.received) == 1

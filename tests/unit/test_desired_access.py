@@ -136,7 +136,15 @@ def test_nodes_of_the_environment_need_it_too() -> None:
         ({"credential": {"header": {"name": "host", "value": TOKEN}}}, f"the header `host` {LIBRARY}"),
         (
             {"credential": {"header": {"name": "X", "value": "env:PLANNER_STORE"}}},
-            "`env:PLANNER_STORE` is a setting of planner's own, which no node is shown",
+            "`env:PLANNER_STORE` cannot be used: it is a setting of planner's own, which no node is shown",
+        ),
+        (
+            {"tls": {"certificate": "env:PLANNER_STORE"}},
+            "`env:PLANNER_STORE` cannot be used: it is a setting of planner's own, which no node is shown",
+        ),
+        (
+            {"credential": "file:/run/../etc/x"},
+            "`file:/run/../etc/x` cannot be used: a path with `..` leads out of every folder",
         ),
         ({"tls": {"key": TOKEN}}, "`key` is of no use without `certificate`"),
         (
@@ -168,6 +176,8 @@ def test_verification_is_turned_off_for_no_cluster() -> None:
         {"credential": {"header": {"name": "X", "value": [PLANTED]}}},
         {"credential": {"token": PLANTED}},
         {"credential": [PLANTED]},
+        {"tls": {"key": PLANTED}},
+        {"tls": {"key": f"-----BEGIN PRIVATE KEY----- {PLANTED}"}},
         {"url": f"https://me:{PLANTED}@n0"},
         {"api": {"headers": {"Authorization": f"Bearer {PLANTED}"}}},
     ],
@@ -192,3 +202,41 @@ def test_a_number_for_a_secret_is_not_repeated_either() -> None:
 )
 def test_the_file_and_the_resolver_agree_about_references(reference: str) -> None:
     assert (found({"credential": reference}) == []) is (re.fullmatch(PATTERN, reference) is not None)
+
+
+BROKEN = """
+credential: @PLANTED
+credential: PLANTED: x
+credential: {bearer: %PLANTED}
+credential: {PLANTED}
+credential: &PLANTED env:A
+credential: *PLANTED
+credential: 'PLANTED
+credential: !PLANTED x
+credentials: PLANTED
+credentail: PLANTED
+token: PLANTED
+credential: {basic: {user: me, password: PLANTED, x: [}}
+credential: {header: {name: X, value: PLANTED}}, x: y
+tls: {key: PLANTED}
+tls: {key: "-----BEGIN PRIVATE KEY-----\\nPLANTED\\n-----END PRIVATE KEY-----"}
+api: {headers: {X-API-Key: PLANTED}}
+api: {headers: {X-Vault-Token: PLANTED}}
+api: {headers: {My-Secret: PLANTED}}
+"""
+
+
+@pytest.mark.parametrize("line", [*BROKEN.strip().splitlines(), "credential: env:A\n  credential: PLANTED"])
+def test_a_secret_in_a_broken_line_is_not_repeated(line: str) -> None:
+    """YAML that cannot be read has no places, and a mistyped key no meaning."""
+    text = f"version: 1\ncluster:\n  name: c\n  {line.replace('PLANTED', PLANTED)}\ngroups: []\n"
+    with pytest.raises(FileInvalid) as caught:
+        parse(text, origin="groups.yaml")
+    assert PLANTED not in repr(vars(caught.value)) + "".join(each.source for each in caught.value.problems)
+
+
+def test_what_is_no_secret_is_shown_as_it_is() -> None:
+    line = "cluster: {name: c, credential: env:TOKEN, nodes: [{nme: x, url: oops}]}"
+    with pytest.raises(FileInvalid) as caught:
+        parse(f"version: 1\n{line}\n", origin="f")
+    assert line in {each.source for each in caught.value.problems}

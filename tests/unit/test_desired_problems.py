@@ -34,6 +34,9 @@ COLON = (
 )
 
 
+USE_CREDENTIAL = "use `credential`, which takes `env:NAME` or `file:/path`"
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -220,7 +223,7 @@ def test_one_bad_node(line: str, expected: str) -> None:
         ("{headers: {a: b, A: c}}", "4:25: the header `A` is there already, in line 4"),
         (
             "{headers: {Authorization: Bearer x}}",
-            "4:19: the header `Authorization` would be written into plans: use `credential: env:NAME`",
+            f"4:19: the header `Authorization` would be written into plans: {USE_CREDENTIAL}",
         ),
         ("{headers: {content-length: '3'}}", "4:19: the header `content-length` is set by the HTTP library"),
     ],
