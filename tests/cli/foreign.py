@@ -186,6 +186,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, state: State) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.state = state
+        self.others: dict[str, State] = {}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -207,7 +208,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        reply = self.server.state.serve(self.command, self.path, self.headers, body)
+        others = self.server.others
+        state = next((others[place] for place in others if self.path.startswith(place)), self.server.state)
+        reply = state.serve(self.command, self.path, self.headers, body)
         content = b"" if reply.body is None else json.dumps(reply.body).encode()
         self.send_response(reply.status)
         if reply.location:
@@ -245,6 +248,10 @@ class ForeignNode:
     def url(self) -> str:
         """The base URL."""
         return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+
+    def at(self, place: str, state: State) -> None:
+        """Be another node, too, for all paths that begin so."""
+        self._server.others[place] = state
 
     def become(self, **changes: Any) -> None:
         """Deviate in another way from now on."""

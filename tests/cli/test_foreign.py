@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from planner.desired import parse
 from planner.model import Node
 from planner.nodes import HttpNodes
 from planner.verdict import Call, Listing, Method, judge_list
-from tests.cli.foreign import GONE, HELD, Deviation, ForeignNode, two
+from tests.cli.conftest import Shop
+from tests.cli.foreign import GONE, HELD, Deviation, ForeignNode, State, two
 
 WANTED = ("kept", "a", "b/c", GONE)
 DELETES = ("kept", GONE)
@@ -338,3 +340,22 @@ def test_a_failure_on_one_foreign_node_reverses_the_other_in_its_own_way(tmp_pat
         # The other one may not have begun when the west failed.
         assert writes["POST", "b/c"] == writes["DELETE", "b/c"] <= 1
         assert writes.total() in (2, 4)
+
+
+@pytest.mark.parametrize("moved", [307, 308])
+def test_a_node_leads_no_write_to_its_neighbour(tmp_path: Path, moved: int) -> None:
+    """Two nodes behind one gateway: the same host and port, and another path."""
+    leading = Deviation(redirect="away", moved=moved, other="/b")
+    with ForeignNode(Deviation(path="/b/v1/group/", delete_style="path"), ["victim"]) as gateway:
+        gateway.at("/a/", State(leading, {"old"}))
+        shop = Shop(tmp_path, {})
+        nodes = [{"name": name, "url": f"{gateway.url}/{name}"} for name in ("a", "b")]
+        cluster = {"name": "c", "nodes": nodes, "api": {"delete_style": "path"}}
+        groups = [{"id": "new", "nodes": ["a"]}, {"id": "old", "nodes": ["a"], "state": "absent"}]
+        file = {"version": 1, "cluster": cluster, "groups": groups}
+        (tmp_path / "groups.yaml").write_text(json.dumps(file), encoding="utf-8")
+        ended = shop.run("apply", "--yes")
+        assert ended.code == 1, ended.err
+        assert "a redirect" in ended.err
+        assert gateway.groups == {"victim"}
+        assert not gateway.writes

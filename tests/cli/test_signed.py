@@ -34,7 +34,9 @@ def signing(shop: Shop) -> Shop:
 
 def use(shop: Shop, *names: str) -> None:
     """Have these keys set, or none."""
-    shop.settings["PLANNER_PLAN_KEY"] = ",".join(f"file:{shop.folder}/{name}.key" for name in names)
+    shop.settings.pop("PLANNER_PLAN_KEY", None)
+    if names:
+        shop.settings["PLANNER_PLAN_KEY"] = ",".join(f"file:{shop.folder}/{name}.key" for name in names)
 
 
 def asked(cluster: SimulatedCluster) -> int:

@@ -11,7 +11,7 @@ import pytest
 from planner import references
 from planner.access import Credential, Scheme
 from planner.model import Dialect
-from planner.verdict import Method, TryEnd
+from planner.verdict import Body, Method, TryEnd
 from tests.http.conftest import Start, ends
 from tests.http.server import ScriptedServer, answer, group, raw
 
@@ -172,6 +172,34 @@ def test_what_a_node_repeats_of_it_is_not_told(start: Start, echo: Callable[...,
     ):
         assert part not in told
         assert repr(part)[1:-1] not in told
+
+
+def test_a_list_that_repeats_a_credential_is_no_list(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ids are told to the user. A short secret may be a part of any of them, and is none then."""
+    monkeypatch.setenv("NODE_TOKEN", "planted-7f3a-long-enough")
+    listing = Dialect(list_path="/all")
+    for ids, fault in (
+        (["a", "planted-7f3a-long-enough"], True),
+        (["x planted-7f3a-long-enough y"], True),
+        (["planted"], False),
+    ):
+        told = start(answer(200, ids), dialect=listing, credential=TOKEN).list()
+        assert told.body is not None
+        assert ("repeats a credential" in told.body.fault) is fault
+        assert "7f3a" not in repr(told)
+    monkeypatch.setenv("NODE_TOKEN", "pay")
+    told = start(answer(200, ["payments"]), dialect=listing, credential=TOKEN).list()
+    assert told.body == Body(groups=("payments",))
+
+
+def test_what_a_proxy_repeats_of_its_password_is_not_told(
+    start: Start, serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = base64.b64encode(b"me:pr0xy w0rd").decode()
+    proxy = serve(raw(f"HTTP/1.1 407 denied {pair} pr0xy w0rd pr0xy%20w0rd\r\n\r\n".encode()))
+    monkeypatch.setenv("https_proxy", proxy.url.replace("//", "//me:pr0xy%20w0rd@"))
+    told = repr(start(url="https://node.invalid").read(tries=1))
+    assert "407 denied ••• ••• •••" in told
 
 
 def test_a_token_that_is_part_of_an_id_changes_no_id(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,14 @@ def test_an_authority_from_a_variable(
     assert ends(start(answer(201), serving=serving(authority), tls=Tls("env:NODE_CA")).create()) == [201]
 
 
+def test_a_bundle_with_words_between_its_certificates(
+    start: Start, authority: trustme.CA, client_authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pems = [each.cert_pem.bytes().decode() for each in (client_authority, authority)]
+    monkeypatch.setenv("NODE_CA", f"# Bündel: Zürich\n{pems[0]}\n# ours\n{pems[1]}")
+    assert ends(start(answer(201), serving=serving(authority), tls=Tls("env:NODE_CA")).create()) == [201]
+
+
 def test_an_unknown_authority_is_not_believed(start: Start, authority: trustme.CA) -> None:
     was_refused(start(serving=serving(authority)), "the certificate was refused")
 
