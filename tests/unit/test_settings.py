@@ -24,6 +24,7 @@ from planner.settings import (
     read_dotenv,
 )
 from planner.settings.table import MAX_DURATION_MS
+from tests.strangers import needs_root, sticky, strangers
 
 ROOT = Path(__file__).parents[2]
 STORE = {"store": "sqlite:////s.db"}
@@ -441,3 +442,14 @@ def test_the_table_of_settings_in_the_documentation_names_every_flag_with_its_de
         assert len(mine) == 1, f"{setting.env} is not in the table"
         assert setting.flag in mine[0]
         assert setting.default_text in mine[0]
+
+
+@needs_root
+def test_a_dotenv_that_a_stranger_made_where_everybody_can_does_not_count(tmp_path: Path) -> None:
+    path = sticky(tmp_path / "shared") / ".env"
+    path.write_text("PLANNER_RETRIES=1\n")
+    assert read_dotenv(path) == {"PLANNER_RETRIES": "1"}
+    strangers(path)
+    with pytest.raises(WrongUsage) as caught:
+        read_dotenv(path)
+    assert "was made by another user" in caught.value.why
