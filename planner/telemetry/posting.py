@@ -21,6 +21,7 @@ def send(url: str, data: bytes, headers: Mapping[str, str]) -> str:
     """
     import requests
     from requests.adapters import HTTPAdapter
+    from requests.utils import get_auth_from_url
     from urllib3.util.retry import Retry
 
     retry = Retry(
@@ -43,8 +44,8 @@ def send(url: str, data: bytes, headers: Mapping[str, str]) -> str:
                 headers={**headers, "User-Agent": "planner"},
                 timeout=(_CONNECT, _READ),
                 allow_redirects=False,
-                # `.netrc` would be asked otherwise; what stands in the URL counts all the same.
-                auth=None if "@" in urlsplit(url).netloc else _nobody,
+                # What stands in the URL, or nobody: `.netrc` would be asked before either.
+                auth=get_auth_from_url(url) if "@" in urlsplit(url).netloc else _nobody,
                 stream=True,  # the header says all; nothing of a body is read
             )
         except (requests.RequestException, ValueError, OSError) as error:

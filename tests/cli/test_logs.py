@@ -23,7 +23,7 @@ from tests.schemas import check_log
 
 Run: TypeAlias = Callable[..., tuple[Ended, list[Any]]]
 SECRETS = ("geheim-store", "geheim-notify", "geheim-header", "geheim-token")
-FILE = "  api: {headers: {X-Api-Key: geheim-header}}\n"
+FILE = "  api: {headers: {X-Tenant: geheim-header}}\n"
 
 
 @pytest.fixture(autouse=True)

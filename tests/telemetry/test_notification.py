@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from planner.telemetry.notification import KINDS, kind_of, notification_of
 from planner.telemetry.outlets import Outlets
 from planner.telemetry.posting import send as post
 from planner.telemetry.summary import Complaint, RunSummary
+from tests.http.server import ScriptedServer, answer
 from tests.schemas import check_document
 from tests.telemetry.receiver import Receiver
 from tests.telemetry.samples import summary, unreadable, waiting
@@ -182,3 +184,16 @@ def test_a_thread_that_cannot_be_had_is_a_warning(monkeypatch: pytest.MonkeyPatc
 
 def test_post_reads_no_answer(receiver: Receiver) -> None:
     assert post(receiver.url, b"{}", {}) == ""
+
+
+def test_netrc_adds_no_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("default login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server = ScriptedServer(answer(200), answer(200))
+    try:
+        assert post(server.url, b"{}", {}) == ""
+        assert post(server.url.replace("//", "//a:b@"), b"{}", {}) == ""
+    finally:
+        server.close()
+    none, own = (request.headers.get("authorization", "") for request in server.received)
+    assert (none, own) == ("", "Basic YTpi")

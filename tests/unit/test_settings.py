@@ -29,6 +29,7 @@ from tests.strangers import needs_root, sticky, strangers
 ROOT = Path(__file__).parents[2]
 STORE = {"store": "sqlite:////s.db"}
 STATUSES = "must be statuses from 400 to 599 with commas between, or `none`"
+SCHEDULER = "must be the address of a Dask scheduler, such as `tcp://127.0.0.1:8786`"
 LEVELS = "must be `debug`, `info`, `warning` or `error` (did you mean `warning`?), not `warn`"
 URL = "must be `sqlite:///path/planner.db` or `postgresql+psycopg://…`"
 DRIVER = "names a driver that is not shipped: write `postgresql+psycopg://…`"
@@ -261,6 +262,7 @@ def test_a_guard_that_is_set_and_blank_is_an_error(name: str) -> None:
         ("store", "mysql://u:secret@h/d", URL),
         ("store", "planner.db", URL),
         ("store", "postgresql://u:secret@h", DRIVER),
+        ("scheduler", "tcp://u:secret@h:1", SCHEDULER),
         ("store", "sqlite://", MEMORY),
         ("store", "sqlite:///:memory:", MEMORY),
     ],
