@@ -13,9 +13,13 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from planner.errors import SecretUnresolved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 PATTERN = r"(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f\x7f]+)"
 """What a reference looks like, whole."""
@@ -79,9 +83,14 @@ def remember(secret: str) -> None:
     _KNOWN.update(each for each in spellings if len(each) >= SHORTEST_HIDDEN)
 
 
-def repeats_secret(text: str) -> bool:
-    """Whether a text is a secret, or has a long one in it. A short one may be a part of any word."""
-    return text in _KNOWN or any(len(each) >= SURELY_SECRET and each in text for each in _KNOWN)
+def repeat_a_secret(texts: Iterable[str]) -> bool:
+    """Whether a text is a secret, or has a long one in it; a short one may be a part of any word."""
+    known = frozenset(_KNOWN)  # a copy: other threads may learn another one meanwhile
+    texts = tuple(texts)
+    together = "\n".join(texts)
+    return not known.isdisjoint(texts) or any(
+        len(each) >= SURELY_SECRET and each in together for each in known
+    )
 
 
 def hide(text: str) -> str:

@@ -43,7 +43,7 @@ def check_reviewed(
             why="this very file was applied, and another one came after it",
             next="bring this machine the newest file; if the older one is meant, apply it: planner apply",
         )
-    if signed_only and apply_changes:
+    if signed_only:
         raise StalePlan(
             f"{desired.origin} is not the file that was applied last, and nothing was changed",
             why="its differences are changes; with a key for plans (PLANNER_PLAN_KEY) only a signed plan may "

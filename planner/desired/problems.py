@@ -79,7 +79,7 @@ class Problems:
 
 
 _SECRET_KEY = re.compile(
-    r"(?i)[\w.-]*(?:credent|token|secret|passw|bearer|auth|cookie|certificate|key)[\w.-]*[\"']?\s*:"
+    r"(?i)\b(?!credential_over_http)[\w.-]*(?:credent|token|secret|passw|bearer|auth|cookie|certificate|key)[\w.-]*[\"']?\s*:"
 )
 _OTHER_KEY = re.compile(r"[,{]\s*[\"']?(?:api|groups|id|labels|nodes|url)[\"']?\s*:")
 _KEYS = frozenset(("basic", "bearer", "certificate", "credential", "credential_over_http", "false", "header"))

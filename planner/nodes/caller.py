@@ -18,7 +18,7 @@ from planner.nodes.known import Known
 from planner.nodes.ledger import Grant, Ledger
 from planner.nodes.retry import Patience
 from planner.nodes.wire import Route
-from planner.references import hide, repeats_secret
+from planner.references import hide, repeat_a_secret
 from planner.verdict import Answer, Body, Call, Method, Try, TryEnd
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _quiet(body: Body, call: Call) -> Body:
 
 def _quiet_list(body: Body) -> Body:
     """Ids of a list are told to the user, too. None of them can be left out, or be another one."""
-    if any(map(repeats_secret, body.groups)):
+    if repeat_a_secret(body.groups):
         return _faulty("the list repeats a credential as an id")
     return body
 

@@ -336,7 +336,8 @@ def env_example() -> str:
 
 _ENV_HEAD = """\
 # Settings of planner. Copy this file to .env, and take the `#` away from what you want to change.
-# A flag goes before the environment, the environment before this file. An empty value counts as not set.
+# A flag goes before the environment, the environment before this file. An empty value counts as not set,
+# but for PLANNER_REFERENCES and PLANNER_PLAN_KEY: a guard that is set to nothing is an error.
 # Durations are written 500ms, 5s, 2m, 1h, 7d.
 """
 _EXAMPLES = {

@@ -207,6 +207,7 @@ def test_with_a_key_a_scheduled_run_repairs_drift_and_brings_no_change(
     assert changed.code == 6
     assert "only a signed plan may bring them" in " ".join(changed.err.split())
     assert signing.run("reconcile", "--mode", "report", "--apply-changes").code == 6
+    assert "or pass --apply-changes" not in signing.run("reconcile").err
     assert "a" not in cluster.groups()["node01"]
     assert signing.run("plan", "--out", "plan.json").code == 0
     assert signing.run("apply", "plan.json").code == 0

@@ -240,3 +240,8 @@ def test_what_is_no_secret_is_shown_as_it_is() -> None:
     with pytest.raises(FileInvalid) as caught:
         parse(f"version: 1\n{line}\n", origin="f")
     assert line in {each.source for each in caught.value.problems}
+
+
+def test_names_of_nodes_are_no_secrets() -> None:
+    (said,) = found({"name": "web01"}, credential_over_http=["web1"])
+    assert said == "there is no node `web1` (did you mean `web01`?)"
